@@ -1,0 +1,1 @@
+"""Who carries the study out: Ray Tune, its workers and its adapters."""

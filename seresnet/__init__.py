@@ -1,0 +1,1 @@
+"""An SE-ResNet for CIFAR-10: network, data, augmentation, training, checkpoints, prediction."""
