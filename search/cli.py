@@ -1,0 +1,85 @@
+"""What all commands share: exit codes, logging, and the only `print`."""
+
+import logging
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seresnet.errors import UserError
+
+INTERRUPTED = 130
+
+
+def make_parser(command: str, description: str, example: str) -> ArgumentParser:
+    """Return a parser whose help ends with an example."""
+    parser = ArgumentParser(
+        prog=f"python -m {command}",
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show workers' output too")
+    return parser
+
+
+def add_data_options(parser: ArgumentParser) -> None:
+    """Add the options of all commands that read images and start workers."""
+    add = parser.add_argument
+    add("--data", type=Path, default=Path("data"), metavar="DIR", help="CIFAR-10; default: data")
+    add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
+    add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
+    add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
+
+
+def run(
+    body: Callable[[Namespace], None], parser: ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    """Parse, call, and turn what happened into an exit code.
+
+    Args:
+        body: does the command's work.
+        parser: from `make_parser`.
+        argv: arguments, those of the process if none are given.
+
+    Returns:
+        0 done; the error's code after `error:` and `hint:` lines; 130 interrupted.
+    """
+    arguments = parser.parse_args(argv)
+    typed = sys.argv[1:] if argv is None else argv
+    arguments.command = shlex.join([*parser.prog.split(), *typed])
+    level = logging.INFO if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        body(arguments)
+    except UserError as error:
+        tell_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        note(f"interrupted: every finished epoch is kept; to go on: {arguments.command}")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has left, as `| head` does; nothing more can be shown to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def tell_error(error: UserError) -> None:
+    """Write an error to stderr: a line a problem, then one hint."""
+    for line in error.message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Write a line for the person who watches, to stderr."""
+    print(text, file=sys.stderr)
+
+
+def output(text: str) -> None:
+    """Write data, such as a table or the path of what was made, to stdout."""
+    print(text)

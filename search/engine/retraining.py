@@ -1,0 +1,116 @@
+"""The winner, trained to completion once a seed, and its answers for unlabelled images."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from search.engine.cluster import Grant
+from search.engine.trial import Arrays, as_arrays, as_split, granted_device, set_granted_threads
+from search.study.errors import UnfinishedError
+from seresnet.config import TrainConfig
+from seresnet.data import Split
+from seresnet.device import resolve_precision
+from seresnet.epoch import EpochResult
+from seresnet.model_file import load_model
+from seresnet.predict import predict
+from seresnet.run import run
+from seresnet.train import Diverged
+
+_MAX_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training to completion, in a folder of its own."""
+
+    config: TrainConfig
+    folder: Path
+    provenance: dict[str, object]
+
+
+def retrain(
+    jobs: Sequence[Job],
+    data: Split,
+    granted: Grant,
+    observe: Callable[[Job, EpochResult], object],
+) -> None:
+    """Run the jobs, as many at once as fit; each goes on where its folder says it was.
+
+    Args:
+        jobs: each with its own folder, seen by every node.
+        data: trained on, whole.
+        granted: resources of each job.
+        observe: called after each epoch, in no order among the jobs.
+
+    Raises:
+        UnfinishedError: a job diverged, or its worker died more than twice.
+    """
+    arrays = ray.put(as_arrays(data))
+    task = ray.remote(_run_job).options(
+        num_cpus=granted.cpus, num_gpus=granted.gpus, num_returns="streaming", max_retries=0
+    )
+    waiting, attempts = list(jobs), dict.fromkeys((job.folder for job in jobs), 0)
+    streams: dict[Any, Job] = {}
+    while waiting or streams:
+        while waiting and len(streams) < granted.slots:
+            job = waiting.pop(0)
+            attempts[job.folder] += 1
+            streams[task.remote(job, arrays)] = job
+        ready, _ = ray.wait(list(streams), num_returns=1)
+        for stream in ready:
+            job = streams[stream]
+            try:
+                observe(job, ray.get(next(stream)))
+            except StopIteration:
+                del streams[stream]
+            except ray.exceptions.RayTaskError as error:
+                raise _unfinished(job, str(error.cause)) from error
+            except ray.exceptions.RayError as error:
+                del streams[stream]
+                if attempts[job.folder] > _MAX_RETRIES:
+                    raise _unfinished(job, "its worker died") from error
+                waiting.append(job)
+
+
+def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
+    """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
+    task = ray.remote(_label).options(num_cpus=granted.cpus, num_gpus=granted.gpus)
+    logits: np.ndarray = ray.get(task.remote(model, images.numpy()))
+    return torch.from_numpy(logits.copy())
+
+
+def _run_job(job: Job, arrays: Arrays) -> Iterator[EpochResult]:
+    set_granted_threads()
+    yield from run(
+        job.config,
+        as_split(arrays),
+        None,
+        folder=job.folder,
+        device=granted_device(),
+        provenance=job.provenance,
+    )
+
+
+def _label(model: Path, images: np.ndarray) -> np.ndarray:
+    set_granted_threads()
+    device = granted_device()
+    network, config = load_model(model)
+    network = network.to(device, memory_format=torch.channels_last)
+    dtype = resolve_precision(config.precision, device)
+    logits = predict(network, torch.from_numpy(images.copy()), config=config, dtype=dtype)
+    return logits.cpu().numpy()
+
+
+def _unfinished(job: Job, reason: str) -> UnfinishedError:
+    text = " ".join(reason.split())
+    return UnfinishedError(
+        f"{job.folder}: training stopped: {text}",
+        "mend the cause, then run the same command: it goes on from the last checkpoint"
+        if Diverged.__name__ not in text
+        else "the winner does not train to completion with this seed: choose another seed",
+    )

@@ -1,0 +1,139 @@
+"""What runs in a worker: a thin coat over the trainable, with its own checkpoints."""
+
+import logging
+import platform
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import ray.tune
+import torch
+
+from search.engine.messages import EpochMessage, Failure
+from search.study.dataset import Dataset
+from search.study.records import Host, trial_id
+from search.study.space import StudyConfig
+from seresnet import checkpoint
+from seresnet.data import Split
+from seresnet.train import Diverged, TrainState, train
+
+_log = logging.getLogger(__name__)
+Arrays = tuple[np.ndarray, np.ndarray]
+"""Images and labels as they travel through Ray's object store."""
+
+
+def trainable(
+    study: StudyConfig, checkpoints: Path, dataset: Dataset
+) -> Callable[[dict[str, Any]], None]:
+    """Return the Tune function of a study; the images lie once a node in Ray's object store."""
+    function: Callable[[dict[str, Any]], None] = ray.tune.with_parameters(
+        run_trial,
+        study=study,
+        checkpoints=checkpoints.resolve(),
+        train_arrays=as_arrays(dataset.train),
+        val_arrays=as_arrays(dataset.val),
+    )
+    return function
+
+
+def run_trial(
+    config: dict[str, Any],
+    *,
+    study: StudyConfig,
+    checkpoints: Path,
+    train_arrays: Arrays,
+    val_arrays: Arrays,
+) -> None:
+    """Train one trial until the driver stops it: train, evaluate, checkpoint, report.
+
+    A trial that was interrupted goes on from its last checkpoint, and reports that epoch first:
+    the driver may have died before it heard of it.
+
+    Args:
+        config: `number`, `params` and `seed` of the trial.
+        study: the resolved study.
+        checkpoints: folder of the study's checkpoints, seen by every node.
+        train_arrays: images and labels to train on.
+        val_arrays: images and labels to judge by.
+    """
+    try:
+        device = granted_device()
+        set_granted_threads()
+        settings = study.trial_config(
+            config["params"], epochs=study.study.max_epochs, seed=config["seed"]
+        )
+        folder = checkpoints / trial_id(config["number"])
+        state = checkpoint.load(folder, config=settings, device=device)
+        if state is None:
+            state = TrainState.create(settings, device)
+        host = describe_host(state)
+        if state.history:
+            ray.tune.report(EpochMessage(state.history[-1], host).as_report())
+        for result in train(state, as_split(train_arrays), as_split(val_arrays)):
+            checkpoint.save(state, folder)
+            ray.tune.report(EpochMessage(result, host).as_report())
+    except Exception as error:
+        ray.tune.report(classify(error).as_report())
+
+
+def classify(error: Exception) -> Failure:
+    """Return an exception as the reason of a trial's end."""
+    if isinstance(error, Diverged):
+        return Failure("diverged", str(error))
+    if isinstance(error, torch.OutOfMemoryError):
+        first = str(error).splitlines()[0]
+        return Failure("cuda-oom", f"{first} (fewer trials at once, or a smaller batch_size)")
+    _log.error("trial failed", exc_info=error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    text = " ".join(str(error).split()) or "no message"
+    return Failure("exception", f"{type(error).__name__}: {text} ({place})")
+
+
+def granted_device() -> torch.device:
+    """Return the device Ray granted: a worker that was granted no GPU may still see one.
+
+    Raises:
+        RuntimeError: a GPU was granted, but this PyTorch cannot use it.
+    """
+    if not ray.get_gpu_ids():
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError("Ray granted a GPU, but this PyTorch was built without CUDA")
+    return torch.device("cuda", 0)  # Ray hides the others
+
+
+def set_granted_threads() -> None:
+    """Compute with as many threads as CPUs were granted: more of them only wait for each other."""
+    granted = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+    torch.set_num_threads(max(1, int(granted)))
+
+
+def describe_host(state: TrainState) -> Host:
+    """Return where and how a run computes."""
+    device = state.device
+    name = f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+    return Host(
+        node=platform.node(),
+        device=name,
+        dtype=str(state.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+    )
+
+
+def as_arrays(split: Split) -> Arrays:
+    """Return a split as it travels to the workers."""
+    return split.images.numpy(), split.labels.numpy()
+
+
+def as_split(arrays: Arrays) -> Split:
+    """Return a copy of what came from the object store.
+
+    The store's memory is shared by all trials of a node, and a tensor over it would write through
+    it without a word.
+    """
+    images, labels = arrays
+    return Split(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()))

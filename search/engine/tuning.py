@@ -1,0 +1,58 @@
+"""Ray Tune carries out what the ledger decides."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import Any
+
+import ray.tune
+
+from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearcher
+from search.engine.cluster import Grant
+from search.study.ledger import Ledger
+
+_MAX_RETRIES = 2  # of a trial whose worker died; what would fail again is not retried
+
+
+def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -> None:
+    """Run the study's remaining trials; when this returns, each is at its end in the study.
+
+    Ray's own state lives in a folder that is deleted at the end: a new start makes a new `Tuner`
+    and takes up the trials that were running, from their own checkpoints.
+
+    Args:
+        ledger: decides; is told of everything.
+        trainable: a Tune function that takes a trial's configuration and reports messages.
+        granted: resources of a trial, and how many run at once.
+    """
+    if ledger.num_remaining == 0:
+        return
+    with tempfile.TemporaryDirectory(prefix="search-ray-") as scratch, redirect_stdout(sys.stderr):
+        _tuner(ledger, trainable, granted, scratch).fit()
+
+
+def _tuner(
+    ledger: Ledger, trainable: Callable[..., None], granted: Grant, scratch: str
+) -> ray.tune.Tuner:
+    resources: dict[str, Any] = {"cpu": granted.cpus, "gpu": granted.gpus}
+    return ray.tune.Tuner(
+        ray.tune.with_resources(trainable, resources),
+        tune_config=ray.tune.TuneConfig(
+            metric="val_accuracy",
+            mode="max",
+            search_alg=LedgerSearcher(ledger),
+            scheduler=LedgerScheduler(ledger),
+            num_samples=ledger.num_remaining,
+            max_concurrent_trials=granted.slots,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: f"t{trial.config['number']:04d}",
+        ),
+        run_config=ray.tune.RunConfig(
+            name="search",
+            storage_path=scratch,
+            verbose=0,
+            callbacks=[AttemptCounter(ledger)],
+            failure_config=ray.tune.FailureConfig(max_failures=_MAX_RETRIES),
+        ),
+    )

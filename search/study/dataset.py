@@ -1,0 +1,90 @@
+"""The images of a study: what trials train and are judged on, what the winner is retrained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from search.study.space import DataConfig
+from seresnet.data import (
+    Split,
+    Unlabelled,
+    find_unlabelled,
+    load_labelled,
+    load_unlabelled,
+    file_report,
+)
+from seresnet.splits import content_hash, hold_out, stratified_subset
+from seresnet.synthetic import load_synthetic
+
+# The hold-out is the same for every study: results of two studies on the same files compare.
+_SPLIT_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The parts of a study's images."""
+
+    train: Split
+    """Trials train on these."""
+    val: Split
+    """Trials are judged on these."""
+    report: dict[str, object]
+    """Where the images came from, and the hashes of the parts; plain JSON values."""
+
+    @property
+    def labelled(self) -> Split:
+        """All labelled images that the study admits: the winner is retrained on these."""
+        return Split(
+            torch.cat([self.train.images, self.val.images]),
+            torch.cat([self.train.labels, self.val.labels]),
+        )
+
+
+def load_dataset(config: DataConfig, root: Path) -> Dataset:
+    """Read, split and hash the images.
+
+    Args:
+        config: source and sizes.
+        root: folder of the CIFAR-10 files; unused for synthetic images.
+
+    Raises:
+        DataError: files are missing or damaged, or too small for the split.
+    """
+    if config.source == "synthetic":
+        labelled, files = load_synthetic()[0], None
+    else:
+        labelled, files = load_labelled(root), file_report(root)
+    train, val = hold_out(labelled, num_val=config.num_val, seed=_SPLIT_SEED)
+    if config.num_train is not None:
+        train = stratified_subset(train, num=config.num_train, seed=_SPLIT_SEED)
+    report: dict[str, object] = {
+        "source": config.source,
+        "files": files,
+        "num_train": len(train),
+        "num_val": len(val),
+        "split_seed": _SPLIT_SEED,
+        "train_sha256": content_hash(train),
+        "val_sha256": content_hash(val),
+    }
+    return Dataset(train, val, report)
+
+
+def load_test_images(config: DataConfig, root: Path, test: Path | None) -> Unlabelled | None:
+    """Return the images to be labelled for the submission; none where there is no such file.
+
+    Args:
+        config: source.
+        root: folder where the competition's file is looked for.
+        test: the file, if the user named one.
+
+    Raises:
+        DataError: the file is damaged or of another kind.
+    """
+    if test is not None:
+        return load_unlabelled(test)
+    if config.source == "synthetic":
+        images = load_synthetic()[1].images
+        return Unlabelled(images, torch.arange(len(images)))
+    found = find_unlabelled(root)
+    return None if found is None else load_unlabelled(found)

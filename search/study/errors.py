@@ -1,0 +1,27 @@
+"""Errors of a study that a person can fix, beside those of the core.
+
+UserError (exit 2)
+├── UnfinishedError    exit 1   the study ended without what was asked for
+├── MachineError       exit 3   disk, lock, permissions, not enough GPUs
+└── DamagedStudyError  exit 4   the study's files cannot be trusted
+"""
+
+from seresnet.errors import UserError
+
+
+class UnfinishedError(UserError):
+    """Finished without a completed trial, or could not finish."""
+
+    exit_code = 1
+
+
+class MachineError(UserError):
+    """The machine lacks something: disk, permission, a free lock, enough CPUs or GPUs."""
+
+    exit_code = 3
+
+
+class DamagedStudyError(UserError):
+    """The study on disk is damaged, or was written by a newer version."""
+
+    exit_code = 4

@@ -1,0 +1,128 @@
+"""What is known of a trial: the study's rows as values, for decisions, tables and views."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seresnet.epoch import EpochResult
+
+if TYPE_CHECKING:  # the reading of results needs no Optuna
+    from optuna.trial import FrozenTrial
+
+FINISHED_STATES = ("COMPLETE", "PRUNED", "FAIL")
+
+
+def trial_id(number: int) -> str:
+    """Return a trial's name in tables and folders; the letter keeps pandas from reading a number."""
+    return f"t{number:04d}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """Where and how a trial ran."""
+
+    node: str
+    device: str
+    """Type and name, such as `cpu` or `cuda NVIDIA H200`."""
+    dtype: str
+    """Of the forward pass: `float32` or `bfloat16`."""
+    threads: int
+    """CPU threads of the trial's process."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggestion:
+    """One trial to be run, new or taken up again."""
+
+    number: int
+    params: Mapping[str, float]
+    seed: int
+    attempt: int
+    """From 1: how often this trial has been handed out."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrialRecord:
+    """One trial as the study holds it."""
+
+    number: int
+    params: dict[str, float]
+    name: str = ""
+    """`baseline`, a recipe's name, or empty."""
+    seed: int = 0
+    state: str = "RUNNING"
+    """Optuna's: RUNNING, COMPLETE, PRUNED or FAIL."""
+    stop_reason: str = ""
+    """`max_epochs`, `rung 20`, an error's kind, or empty while it runs."""
+    epochs: dict[int, EpochResult] = field(default_factory=dict)
+    """By epoch, from 1."""
+    attempts: int = 0
+    error_kind: str = ""
+    error: str = ""
+    host: Host | None = None
+
+    @property
+    def id(self) -> str:
+        """The trial's name in tables and folders."""
+        return trial_id(self.number)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINISHED_STATES
+
+    @property
+    def last(self) -> EpochResult | None:
+        """The result of its last epoch."""
+        return self.epochs[max(self.epochs)] if self.epochs else None
+
+    @property
+    def value(self) -> float | None:
+        """Validation accuracy at its last epoch."""
+        return self.last.val_accuracy if self.last else None
+
+
+def incumbent(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the best trial at full budget; of equals, the earliest."""
+    complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
+    return max(complete, key=lambda t: (t.value, -t.number), default=None)
+
+
+def baseline_value(trials: Sequence[TrialRecord]) -> float | None:
+    """Return the baseline's validation accuracy at full budget, once it is known."""
+    complete = [t for t in trials if t.number == 0 and t.state == "COMPLETE"]
+    return complete[0].value if complete else None
+
+
+_EPOCH_PREFIX = "epoch:"
+
+
+def epoch_attribute(epoch: int) -> str:
+    """Return the name under which the study keeps an epoch's metrics."""
+    return f"{_EPOCH_PREFIX}{epoch:04d}"
+
+
+def read_record(trial: "FrozenTrial") -> TrialRecord:
+    """Return a trial of the study as a record.
+
+    An epoch counts where the study holds its value: a kill between metrics and value leaves
+    metrics alone, and that epoch is trained and stored anew.
+    """
+    attributes = trial.user_attrs
+    host = attributes.get("host")
+    return TrialRecord(
+        number=trial.number,
+        name=attributes.get("name", ""),
+        params=dict(trial.params),
+        seed=attributes.get("seed", 0),
+        state=trial.state.name,
+        stop_reason=attributes.get("stop_reason", ""),
+        epochs={
+            epoch: EpochResult(**attributes[epoch_attribute(epoch)])
+            for epoch in sorted(trial.intermediate_values)
+        },
+        attempts=attributes.get("attempts", 0),
+        error_kind=attributes.get("error_kind", ""),
+        error=attributes.get("error", ""),
+        host=Host(**host) if host else None,
+    )

@@ -1,0 +1,172 @@
+"""The sections of a study file, each with its units, ranges and defaults."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+def refuse(*rules: tuple[bool, str]) -> None:
+    """Raise one ValueError with the line of each rule that is broken.
+
+    Args:
+        rules: whether it is broken, and `<key>: <rule>, got <value>`.
+    """
+    lines = [line for is_broken, line in rules if is_broken]
+    if lines:
+        raise ValueError("\n".join(lines))
+
+
+def _at_least(section: object, bounds: Mapping[str, int]) -> Iterator[tuple[bool, str]]:
+    """Yield a rule for each field that has a smallest value."""
+    for name, low in bounds.items():
+        value = getattr(section, name)
+        yield value < low, f"{name}: must be >= {low}, got {value}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Domain:
+    """The values that one hyperparameter may take; integers where its field is an int."""
+
+    low: float
+    """Smallest value; finite, equal to `high` for a fixed setting."""
+    high: float
+    """Largest value, included; finite, >= low."""
+    log: bool = False
+    """Whether the logarithm is uniform; needs low > 0."""
+
+    def __post_init__(self) -> None:
+        bounds = {"low": self.low, "high": self.high}
+        refuse(
+            *((not math.isfinite(v), f"{n}: must be finite, got {v}") for n, v in bounds.items()),
+            (self.low > self.high, f"low: must be <= high ({self.high}), got {self.low}"),
+            (
+                self.log and self.low <= 0,
+                f"low: must be > 0 when `log` is true, got {self.low}\n"
+                "hint: use a small positive bound such as 1.0e-6, or drop `log: true`",
+            ),
+        )
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """How much is tried, and for how long: the section `study`."""
+
+    num_trials: int = 64
+    """All trials, baseline and recipes included; >= 1 + number of recipes."""
+    min_epochs: int = 20
+    """First rung; epochs, [1, max_epochs], beyond the longest warm-up with asha."""
+    max_epochs: int = 60
+    """Length of every trial's schedule, and the last rung; epochs, >= 1."""
+    reduction_factor: int = 2
+    """One trial in so many passes a rung, and rungs grow by it; >= 2."""
+    seed: int = 0
+    """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
+
+    def __post_init__(self) -> None:
+        bounds = {"num_trials": 1, "min_epochs": 1, "max_epochs": 1, "reduction_factor": 2}
+        refuse(
+            *_at_least(self, bounds),
+            (
+                self.min_epochs > self.max_epochs >= 1,
+                f"min_epochs: must be <= max_epochs ({self.max_epochs}), got {self.min_epochs}",
+            ),
+            (not 0 <= self.seed < 2**32, f"seed: must be in [0, 2**32), got {self.seed}"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What trials train and are judged on: the section `data`."""
+
+    source: Literal["cifar10", "synthetic"] = "cifar10"
+    """CIFAR-10's training files, or images drawn from a seed that need no file."""
+    num_val: int = 5000
+    """Labelled images held out for validation, the same share of each class; >= 1."""
+    num_train: int | None = None
+    """Images of the rest to train on, a stratified subset; >= 1, null takes all."""
+
+    def __post_init__(self) -> None:
+        spare = 50_000 - self.num_val if self.source == "cifar10" else math.inf
+        num_train = 1 if self.num_train is None else self.num_train
+        refuse(
+            *_at_least(self, {"num_val": 1}),
+            (num_train < 1, f"num_train: must be >= 1, got {num_train}"),
+            (spare < 1, f"num_val: must be < 50000, all that cifar10 has, got {self.num_val}"),
+            (
+                num_train > spare >= 1,
+                f"num_train: must be <= {spare}, what num_val leaves of 50000, got {num_train}",
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplerConfig:
+    """Who suggests what to try: the section `sampler`."""
+
+    name: Literal["tpe", "random"] = "tpe"
+    """Tree-structured Parzen estimator, or uniform draws."""
+    num_startup: int = 10
+    """Trials that must have ended before tpe models them, random until then; >= 1."""
+
+    def __post_init__(self) -> None:
+        refuse(*_at_least(self, {"num_startup": 1}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrunerConfig:
+    """Who stops weak trials early: the section `pruner`."""
+
+    name: Literal["asha", "none"] = "asha"
+    """ASHA at the rungs of `rungs.rung_epochs`, or nobody."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What one trial is granted, and how many run together: the section `resources`."""
+
+    cpus_per_trial: float = 1
+    """CPU cores, which set its threads too; > 0."""
+    gpus_per_trial: float | Literal["auto"] = "auto"
+    """GPUs; >= 0, a fraction below 1 packs several trials on one; auto: 1 if there is any."""
+    max_concurrent: int | Literal["auto"] = "auto"
+    """Trials that run at once; >= 1, auto: as many as fit."""
+
+    def __post_init__(self) -> None:
+        cpus = self.cpus_per_trial
+        gpus = 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
+        concurrent = 1 if self.max_concurrent == "auto" else self.max_concurrent
+        is_whole = gpus < 1 or float(gpus).is_integer()  # Ray grants no 1.5 GPUs
+        refuse(
+            (not 0 < cpus < math.inf, f"cpus_per_trial: must be > 0 and finite, got {cpus}"),
+            (
+                not 0 <= gpus < math.inf or not is_whole,
+                f"gpus_per_trial: must be auto, in [0, 1) or a whole number, got {gpus}",
+            ),
+            (concurrent < 1, f"max_concurrent: must be auto or >= 1, got {concurrent}"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrainConfig:
+    """How the winner is trained to completion: the section `retrain`."""
+
+    epochs: int = 250
+    """Length of the schedule; epochs, beyond the longest warm-up."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run each; the submission is the first's; unique, at least one, [0, 2**32)."""
+
+    def __post_init__(self) -> None:
+        seeds = list(self.seeds)
+        refuse(
+            *_at_least(self, {"epochs": 1}),
+            (not seeds, "seeds: must hold at least one seed, got []"),
+            (len(set(seeds)) < len(seeds), f"seeds: must differ from each other, got {seeds}"),
+            (
+                any(not 0 <= seed < 2**32 for seed in seeds),
+                f"seeds: must be in [0, 2**32), got {seeds}",
+            ),
+        )

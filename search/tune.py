@@ -1,0 +1,134 @@
+"""`python -m search.tune`: search, retrain the winner, write the submission."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search import cli
+
+if TYPE_CHECKING:
+    from search.engine.cluster import Grant
+    from search.study.dataset import Dataset
+    from search.study.folder import StudyFolder
+    from search.study.ledger import Ledger
+    from search.study.records import TrialRecord
+    from search.study.space import StudyConfig
+    from search.view.live import View
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return cli.run(_body, _parser(), argv)
+
+
+def _parser() -> ArgumentParser:
+    parser = cli.make_parser(
+        "search.tune",
+        "Search the hyperparameters of a study file, retrain the best to completion, write the\n"
+        "submission. The same command again goes on where it was interrupted.",
+        "python -m search.tune --space search_spaces/demo.yaml",
+    )
+    add = parser.add_argument
+    add("--space", type=Path, required=True, metavar="FILE", help="the study file")
+    add("--name", help="of the study folder; default: the study file's stem")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    add("--num-trials", type=int, metavar="N", help="in all; more than before extends the study")
+    add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
+    add("--gpus-per-trial", type=float, metavar="F", help="a fraction packs several on one GPU")
+    add("--seed", type=int, metavar="N", help="of the study")
+    add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
+    add("--no-retrain", action="store_true", help="stop after the search")
+    cli.add_data_options(parser)
+    return parser
+
+
+def _body(arguments: Namespace) -> None:
+    from search.study.names import check_name
+    from search.study.space import load_study
+
+    flags = {
+        "study.num_trials": arguments.num_trials,
+        "study.seed": arguments.seed,
+        "resources.max_concurrent": arguments.max_concurrent,
+        "resources.gpus_per_trial": arguments.gpus_per_trial,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    config = load_study(arguments.space, given)
+    name = check_name(arguments.space.stem if arguments.name is None else arguments.name)
+    if arguments.dry_run:
+        _show_plan(config)
+    else:
+        _tune(arguments, config, arguments.results / name)
+
+
+def _show_plan(config: "StudyConfig") -> None:
+    """Print the resolved study file, its rungs and the most it can cost."""
+    from search.study.rungs import rung_epochs
+    from search.study.space import dump_study
+
+    budget, retrain = config.study, config.retrain
+    rungs = rung_epochs(
+        min_epochs=budget.min_epochs,
+        max_epochs=budget.max_epochs,
+        reduction_factor=budget.reduction_factor,
+    )
+    stops = ", ".join(str(epoch) for epoch in rungs[:-1]) if config.pruner.name == "asha" else ""
+    most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
+    cli.output(dump_study(config))
+    cli.output(f"# trials may be stopped after epochs: {stops or 'none'}")
+    cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
+    cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
+
+
+def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
+    """Search and deliver. The images are read first: where they are bad, nothing is written."""
+    from search.engine.cluster import grant, session
+    from search.retrain import deliver, is_delivered, read_images, show
+    from search.study.folder import StudyFolder, opened
+    from search.study.provenance import record_start
+    from search.view.live import watch
+
+    images = read_images(config, arguments)
+    folder = StudyFolder(path)
+    with opened(folder, config) as ledger:
+        wanted = not arguments.no_retrain
+        if ledger.num_remaining == 0 and (not wanted or is_delivered(folder, ledger, images)):
+            cli.note(f"{path}: done already; to search on, give a larger --num-trials")
+        else:
+            record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
+            with (
+                session(address=arguments.address, verbose=arguments.verbose),
+                watch(ledger) as view,
+            ):
+                granted = grant(config.resources)
+                _search(folder, ledger, images.dataset, granted, view)
+                if wanted:
+                    deliver(folder, ledger, images, granted, view)
+        show(folder, ledger)
+
+
+def _search(
+    folder: "StudyFolder", ledger: "Ledger", dataset: "Dataset", granted: "Grant", view: "View"
+) -> None:
+    """Run the trials; the tables follow every finished one, and are whole whatever happens."""
+    from search.engine.trial import trainable
+    from search.engine.tuning import run_search
+    from search.results import write_tables
+
+    def observe(trial: "TrialRecord") -> None:
+        view.trial_changed(trial)
+        if trial.is_finished:
+            write_tables(ledger.trials, folder.path)
+            folder.clear_checkpoints(ledger.trials)
+
+    ledger.observe = observe
+    try:
+        run_search(ledger, trainable(ledger.config, folder.checkpoints, dataset), granted)
+    finally:
+        write_tables(ledger.trials, folder.path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""One live view of a running study; plain lines where stderr is no terminal."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from search.study.ledger import Ledger
+from search.study.progress import Progress, progress_of, seconds_left
+from search.study.records import TrialRecord
+from seresnet.epoch import EpochResult
+
+_PLAIN_SECONDS = 30.0  # between two plain lines that only say that epochs go by
+
+
+class View:
+    """Shows the search and then the retraining; fed from the driver's thread alone."""
+
+    def __init__(self, ledger: Ledger, console: Console) -> None:
+        self._ledger = ledger
+        self._console = console
+        self._started = time.monotonic()
+        self._progress = progress_of(ledger)
+        self._epochs_before = self._progress.epochs_done
+        self._retraining: dict[str, tuple[EpochResult, int]] = {}
+        self._last_line = self._started
+
+    @property
+    def _is_live(self) -> bool:
+        return self._console.is_terminal
+
+    def trial_changed(self, trial: TrialRecord) -> None:
+        """Take note of a trial's epoch or end."""
+        self._progress = progress_of(self._ledger)
+        if self._is_live:
+            return
+        if trial.is_finished:
+            self._say(f"{describe_trial(trial)} | {self._summary()}")
+        else:
+            self._say_sometimes(self._summary())
+
+    def retrained(self, name: str, result: EpochResult, epochs: int) -> None:
+        """Take note of an epoch of one retraining."""
+        self._retraining[name] = (result, epochs)
+        if not self._is_live:
+            line = describe_retraining(name, result, epochs)
+            if result.epoch == epochs:
+                self._say(line)
+            else:
+                self._say_sometimes(line)
+
+    def __rich__(self) -> Group:
+        if self._retraining:
+            rows = Table.grid(padding=(0, 2))
+            for name, (result, epochs) in sorted(self._retraining.items()):
+                bar = ProgressBar(total=epochs, completed=result.epoch, width=30)
+                rows.add_row(bar, describe_retraining(name, result, epochs))
+            return Group(Text(f"retraining, {_clock(self._elapsed)}"), rows)
+        rows = Table.grid(padding=(0, 2))
+        for trial in self._progress.running:
+            bar = ProgressBar(total=self._progress.max_epochs, completed=len(trial.epochs), width=20)
+            rows.add_row(trial.id, trial.name, bar, _value(trial))
+        total = ProgressBar(
+            total=max(1, self._progress.epochs_most), completed=self._progress.epochs_done, width=40
+        )
+        return Group(total, Text(self._summary()), rows)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def _summary(self) -> str:
+        return describe_progress(
+            self._progress, elapsed=self._elapsed, epochs_before=self._epochs_before
+        )
+
+    def _say(self, line: str) -> None:
+        self._last_line = time.monotonic()
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def _say_sometimes(self, line: str) -> None:
+        if time.monotonic() - self._last_line >= _PLAIN_SECONDS:
+            self._say(line)
+
+
+@contextmanager
+def watch(ledger: Ledger) -> Iterator[View]:
+    """Show a study on stderr while the block runs."""
+    console = Console(stderr=True)
+    view = View(ledger, console)
+    if not console.is_terminal:
+        yield view
+        return
+    with Live(get_renderable=view.__rich__, console=console, refresh_per_second=2):
+        yield view
+
+
+def describe_progress(progress: Progress, *, elapsed: float, epochs_before: int) -> str:
+    """Return one line: trials by state, epochs, incumbent, gain, time."""
+    finished = sum(n for state, n in progress.states.items() if state != "RUNNING")
+    states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
+    parts = [
+        f"{finished}/{progress.num_trials} trials" + (f" ({states})" if states else ""),
+        f"{progress.epochs_done} of at most {progress.epochs_most} epochs",
+        _describe_best(progress),
+        f"{_clock(elapsed)} elapsed",
+    ]
+    left = seconds_left(progress, elapsed=elapsed, epochs_before=epochs_before)
+    if left is not None:
+        parts.append(f"at most {_clock(left)} left")
+    return ", ".join(parts)
+
+
+def describe_trial(trial: TrialRecord) -> str:
+    """Return one line on a finished trial."""
+    name = f" {trial.name}" if trial.name else ""
+    reason = trial.error or trial.stop_reason
+    return f"{trial.id}{name} {trial.state} ({reason}) {_value(trial)}".rstrip()
+
+
+def describe_retraining(name: str, result: EpochResult, epochs: int) -> str:
+    """Return one line on an epoch of a retraining."""
+    left = _clock(result.seconds * (epochs - result.epoch))
+    loss = f"train loss {result.train_loss:.3f}"
+    return f"retrain {name}: epoch {result.epoch}/{epochs}, {loss}, about {left} left"
+
+
+def _describe_best(progress: Progress) -> str:
+    best = progress.incumbent
+    if best is None or best.value is None:
+        return "no full trial yet"
+    gain = "" if progress.gain is None else f", {progress.gain:+.4f} over the baseline"
+    return f"best {best.id} {best.value:.4f}{gain}"
+
+
+def _value(trial: TrialRecord) -> str:
+    last = trial.last
+    if last is None or last.val_accuracy is None:
+        return ""
+    return f"val_accuracy {last.val_accuracy:.4f} at epoch {last.epoch}"
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

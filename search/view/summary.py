@@ -1,0 +1,38 @@
+"""The end of a command in a few lines: the best trials, the gain, what was made."""
+
+from search.study.ledger import Ledger
+from search.study.progress import progress_of
+from search.study.records import TrialRecord, baseline_value
+
+_NUM_SHOWN = 5
+
+
+def describe_study(ledger: Ledger) -> str:
+    """Return the best trials as a table, and one line on the study as a whole."""
+    baseline = baseline_value(ledger.trials)
+    complete = [t for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
+    best = sorted(complete, key=lambda t: (-(t.value or 0), t.number))[:_NUM_SHOWN]
+    params = list(ledger.config.space)
+    rows = [["trial", "name", "val_accuracy", "gain", *params]]
+    rows += [_row(trial, baseline, params) for trial in best]
+    return "\n".join([*_aligned(rows), _totals(ledger)])
+
+
+def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[str]:
+    assert trial.value is not None  # only complete trials are shown
+    gain = "" if baseline is None else f"{trial.value - baseline:+.4f}"
+    settings = [f"{trial.params[name]:.4g}" for name in params]
+    return [trial.id, trial.name or "-", f"{trial.value:.4f}", gain, *settings]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+
+
+def _totals(ledger: Ledger) -> str:
+    progress = progress_of(ledger)
+    states = ", ".join(f"{n} {state}" for state, n in sorted(progress.states.items()))
+    full = len(ledger.trials) * progress.max_epochs
+    share = f" of {full} without stopping" if full else ""
+    return f"{len(ledger.trials)} trials ({states}), {progress.epochs_done} epochs{share}"

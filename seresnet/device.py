@@ -1,0 +1,26 @@
+"""What a device computes in: bfloat16 where its hardware does, else float32."""
+
+from typing import Literal
+
+import torch
+
+_BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether the hardware multiplies bfloat16 natively; emulation is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in _BF16_CAPABILITIES)
+    return False
+
+
+def resolve_precision(
+    precision: Literal["auto", "bf16", "fp32"], device: torch.device
+) -> torch.dtype:
+    """Return the dtype of the forward pass; weights and optimiser are always float32."""
+    if precision == "auto":
+        return torch.bfloat16 if has_bf16(device) else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32

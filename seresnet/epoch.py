@@ -1,0 +1,25 @@
+"""What one epoch of training brought; light, so that those who only read results need no torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochResult:
+    """What one epoch brought; plain numbers, so that it can be sent anywhere."""
+
+    epoch: int
+    """From 1."""
+    train_loss: float
+    """Mean over the epoch's images, with smoothing and mixup; nats."""
+    val_loss: float | None
+    """Cross-entropy of the averaged weights, without smoothing; nats; none without a validation part."""
+    val_accuracy: float | None
+    """Of the averaged weights; fraction in [0, 1]."""
+    val_accuracy_raw: float | None
+    """Of the raw weights; fraction in [0, 1]."""
+    lr: float
+    """Learning rate of the epoch."""
+    seconds: float
+    """Wall clock of training and evaluation."""
+    images_per_second: float
+    """Training images over the wall clock of training alone."""

@@ -1,0 +1,95 @@
+"""The competition's submission file, written only when every check holds."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seresnet.errors import DataError
+from seresnet.files import sha256_of, write_text
+from seresnet.model import NUM_CLASSES
+
+MAX_PARAMETERS = 5_000_000
+
+
+def write_submission(
+    logits: Tensor,
+    ids: Tensor,
+    path: Path,
+    *,
+    num_parameters: int,
+    run: str,
+    provenance: Mapping[str, object],
+) -> dict[str, object]:
+    """Write `ID,Labels` rows, ids ascending, and a JSON file beside it that says what made them.
+
+    Args:
+        logits: (n, 10), finite.
+        ids: (n,), integers, unique, as the test file gives them.
+        path: of the CSV file; the sidecar has the same stem and `.json`.
+        num_parameters: trainable parameters of the model, <= 5,000,000.
+        run: identity of the run; a submission of another run is never overwritten.
+        provenance: what made the logits; plain JSON values.
+
+    Returns:
+        The sidecar's content.
+
+    Raises:
+        DataError: a check failed; nothing was written.
+    """
+    _check(logits, ids, num_parameters)
+    _refuse_foreign(path, run)
+    order = torch.argsort(ids.cpu())
+    labels = logits.argmax(dim=1).cpu()[order].tolist()
+    rows = [f"{k},{label}\n" for k, label in zip(ids.cpu()[order].tolist(), labels, strict=True)]
+    write_text(path, "ID,Labels\n" + "".join(rows))
+    sidecar = {
+        "run": run,
+        "rows": len(rows),
+        "sha256": sha256_of(path),
+        "class_histogram": [labels.count(k) for k in range(NUM_CLASSES)],
+        "num_parameters": num_parameters,
+        **provenance,
+    }
+    write_text(_sidecar_path(path), json.dumps(sidecar, indent=2, allow_nan=False) + "\n")
+    return sidecar
+
+
+def _sidecar_path(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _check(logits: Tensor, ids: Tensor, num_parameters: int) -> None:
+    """Raise DataError at the first rule of the competition, or of sanity, that does not hold."""
+    if len(logits) != len(ids) or logits.shape[1:] != (NUM_CLASSES,):
+        raise DataError(f"submission: {len(ids)} ids, but logits of shape {tuple(logits.shape)}")
+    if len(ids.unique()) != len(ids):
+        raise DataError(f"submission: {len(ids) - len(ids.unique())} ids occur more than once")
+    bad = int((~torch.isfinite(logits)).any(dim=1).sum())
+    if bad:
+        raise DataError(
+            f"submission: {bad} of {len(logits)} rows of logits are not finite",
+            "the model diverged: train it again with a lower lr",
+        )
+    if num_parameters > MAX_PARAMETERS:
+        raise DataError(
+            f"submission: {num_parameters} parameters, the competition allows {MAX_PARAMETERS}",
+            "use narrower channels",
+        )
+
+
+def _refuse_foreign(path: Path, run: str) -> None:
+    """Raise DataError if the file is there and this run did not write it."""
+    if not path.exists():
+        return
+    try:
+        owner = json.loads(_sidecar_path(path).read_text()).get("run")
+    except (OSError, ValueError, AttributeError):
+        owner = None
+    if owner != run:
+        raise DataError(
+            f"{path}: another run's submission, or one without its {_sidecar_path(path).name}",
+            "move it away, then run the same command",
+        )
