@@ -106,8 +106,7 @@ def incumbent(trials: "pd.DataFrame") -> "pd.Series":
     complete = trials[trials["state"] == "COMPLETE"]
     if complete.empty:
         raise DataError("trials.csv: no trial is complete", "let the study run on")
-    row: pd.Series = complete.loc[complete["val_accuracy"].idxmax()]
-    return row
+    return complete.sort_values("val_accuracy", ascending=False, kind="stable").iloc[0]
 
 
 def _epochs_of(trial: TrialRecord) -> list[EpochResult]:
@@ -125,4 +124,4 @@ def _read(path: Path, dtypes: dict[str, str]) -> "pd.DataFrame":
         raise DataError(f"{path}: no such table", "name a study folder, such as results/demo")
     # An empty text is an empty text: a trial without a name is not a missing value.
     texts = {name: "" for name, dtype in dtypes.items() if dtype == "string"}
-    return pd.read_csv(path, dtype=dtypes).fillna(texts)  # type: ignore[arg-type]
+    return pd.read_csv(path, dtype=dtypes).fillna(texts)

@@ -1,16 +1,23 @@
 """What a device computes in: bfloat16 where its hardware does, else float32."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
+Model = TypeVar("Model", bound=nn.Module)
 _BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+def place(model: Model, device: torch.device) -> Model:
+    """Return the model on the device, its weights laid out channels last: convolutions run faster."""
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def has_bf16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bfloat16 natively; emulation is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name, False) for name in _BF16_CAPABILITIES)

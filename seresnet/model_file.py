@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ def load_model(path: Path) -> tuple[SEResNet, TrainConfig]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        settings = {
+        settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in content["config"].items()
         }

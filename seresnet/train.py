@@ -14,7 +14,7 @@ from seresnet import ema
 from seresnet.augment import NUM_DRAWS, augment, mixup
 from seresnet.config import TrainConfig
 from seresnet.data import Split
-from seresnet.device import resolve_precision
+from seresnet.device import place, resolve_precision
 from seresnet.draws import beta, derive_seed, permutation, uniform
 from seresnet.epoch import EpochResult
 from seresnet.model import SEResNet
@@ -59,8 +59,7 @@ class TrainState:
         """Return the state before the first epoch; the weights are a function of the seed alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            model = SEResNet(channels=config.channels)
-        model = model.to(device, memory_format=torch.channels_last)
+            model = place(SEResNet(channels=config.channels), device)
         optimizer = torch.optim.SGD(
             model.parameters(),
             lr=config.lr,

@@ -1,10 +1,64 @@
 """Fixtures that every test shares."""
 
+from pathlib import Path
+
 import pytest
 import torch
+
+from search.study.folder import StudyFolder
+from search.study.space import StudyConfig, load_study
+from seresnet.config import TrainConfig
+from seresnet.data import Split
+from seresnet.synthetic import make_synthetic
+
+TINY_CHANNELS = (4, 8, 16, 16)
+TINY_STUDY = """\
+study: {num_trials: 6, min_epochs: 2, max_epochs: 4, reduction_factor: 2, seed: 7}
+data: {source: synthetic, num_val: 256, num_train: 256}
+train: {channels: [4, 8, 16, 16], precision: fp32}
+space:
+  dropout: {low: 0.0, high: 0.5}
+  warmup_epochs: {low: 0, high: 1}
+baseline: {dropout: 0.2, warmup_epochs: 1}
+recipes:
+  plain: {dropout: 0.0, warmup_epochs: 0}
+sampler: {name: tpe, num_startup: 3}
+retrain: {epochs: 2, seeds: [0]}
+"""
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
     """Two cores are shared with other tests and with Ray's workers: one thread each."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_config() -> TrainConfig:
+    return TrainConfig(epochs=1, warmup_epochs=0, channels=TINY_CHANNELS, precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def tiny_split() -> Split:
+    return make_synthetic(num=256, seed=5)
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY_STUDY)
+    return path
+
+
+@pytest.fixture
+def study_config(study_file: Path) -> StudyConfig:
+    return load_study(study_file)
+
+
+@pytest.fixture
+def study_dir(tmp_path: Path) -> StudyFolder:
+    folder = StudyFolder(tmp_path / "results" / "tiny")
+    folder.create()
+    return folder
+
+

@@ -31,7 +31,7 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Accept whatever Tune was told: the study's rules are the ledger's."""
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
         """Return the next trial's configuration, or that there is none left."""
         suggestion = self._ledger.suggest()
         if suggestion is None:
@@ -61,11 +61,11 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Read nothing: the study is the only truth."""
 
 
-class LedgerScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
+class LedgerScheduler(_Unsaved, FIFOScheduler):
     """Puts every report before the ledger and passes its decision on."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ledger = ledger
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -79,7 +79,7 @@ class LedgerScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
 
-class AttemptCounter(_Unsaved, Callback):  # type: ignore[misc]
+class AttemptCounter(_Unsaved, Callback):
     """Counts the starts of a trial that Ray makes by itself after a worker died."""
 
     def __init__(self, ledger: Ledger) -> None:

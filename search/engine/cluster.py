@@ -1,10 +1,12 @@
 """A Ray session for one command, and what its machines can hold."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from math import floor
+from typing import Any
 
 # Ray reads these when it is imported: no telemetry, none of Tune's own output, files or folders.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -36,7 +38,7 @@ class Grant:
 
 @contextmanager
 def session(
-    *, address: str | None = None, verbose: bool = False, **options: object
+    *, address: str | None = None, verbose: bool = False, **options: Any
 ) -> Iterator[None]:
     """Start Ray on this machine, or join a running cluster; leave it at the end.
 
@@ -54,7 +56,7 @@ def session(
                 address=address or "local",
                 include_dashboard=False if address is None else None,
                 log_to_driver=verbose,
-                logging_level="INFO" if verbose else "ERROR",
+                logging_level=logging.INFO if verbose else logging.ERROR,
                 runtime_env={"env_vars": _WORKER_ENVIRONMENT},
                 **options,
             )

@@ -46,7 +46,7 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         UnfinishedError: no trial is complete.
     """
     best, settings = winner(ledger), ledger.config.retrain
-    provenance = {
+    provenance: dict[str, object] = {
         "study": ledger.id,
         "trial": best.id,
         "val_accuracy_in_search": best.value,

@@ -14,7 +14,7 @@ from search.engine.trial import Arrays, as_arrays, as_split, granted_device, set
 from search.study.errors import UnfinishedError
 from seresnet.config import TrainConfig
 from seresnet.data import Split
-from seresnet.device import resolve_precision
+from seresnet.device import place, resolve_precision
 from seresnet.epoch import EpochResult
 from seresnet.model_file import load_model
 from seresnet.predict import predict
@@ -61,11 +61,12 @@ def retrain(
             job = waiting.pop(0)
             attempts[job.folder] += 1
             streams[task.remote(job, arrays)] = job
-        ready, _ = ray.wait(list(streams), num_returns=1)
+        ready: list[Any] = ray.wait(list(streams), num_returns=1)[0]
         for stream in ready:
             job = streams[stream]
             try:
-                observe(job, ray.get(next(stream)))
+                result: EpochResult = ray.get(next(stream))
+                observe(job, result)
             except StopIteration:
                 del streams[stream]
             except ray.exceptions.RayTaskError as error:
@@ -100,7 +101,7 @@ def _label(model: Path, images: np.ndarray) -> np.ndarray:
     set_granted_threads()
     device = granted_device()
     network, config = load_model(model)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = place(network, device)
     dtype = resolve_precision(config.precision, device)
     logits = predict(network, torch.from_numpy(images.copy()), config=config, dtype=dtype)
     return logits.cpu().numpy()

@@ -12,6 +12,7 @@ from seresnet.data import (
     find_unlabelled,
     load_labelled,
     load_unlabelled,
+    warn_unpublished,
     file_report,
 )
 from seresnet.splits import content_hash, hold_out, stratified_subset
@@ -55,6 +56,7 @@ def load_dataset(config: DataConfig, root: Path) -> Dataset:
         labelled, files = load_synthetic()[0], None
     else:
         labelled, files = load_labelled(root), file_report(root)
+        warn_unpublished(files)
     train, val = hold_out(labelled, num_val=config.num_val, seed=_SPLIT_SEED)
     if config.num_train is not None:
         train = stratified_subset(train, num=config.num_train, seed=_SPLIT_SEED)

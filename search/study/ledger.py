@@ -181,7 +181,10 @@ class Ledger:
         seed = self.config.study.seed
         self._study.sampler = make_sampler(self.config.sampler, seed=derived_seed(seed, number))
         trial = self._study.ask(fixed_distributions=distributions(self.config))
-        record = TrialRecord(number=trial.number, params=dict(trial.params))
+        # The study file gives whole numbers as floats; a sampled one is an int already.
+        is_integer = self.config.is_integer
+        params = {name: int(v) if is_integer(name) else v for name, v in trial.params.items()}
+        record = TrialRecord(number=trial.number, params=params)
         self._handles[number] = trial
         self.trials.append(record)
         return record

@@ -1,13 +1,12 @@
 """What a study is: its file as a whole, and the rules that hold between sections."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from search.study.config import dump, load, loads
+from search.study.config import dump, load
 from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.sections import (
     Budget,
@@ -20,12 +19,11 @@ from search.study.sections import (
     refuse,
 )
 from seresnet.config import TrainConfig
-from seresnet.errors import ConfigError
 
 __all__ = [
     "SEARCHABLE", "TABLE_COLUMNS", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
     "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
-    "load_study", "parse_study", "refuse_changes",
+    "load_study",
 ]  # fmt: skip
 
 # A hyperparameter becomes a column of `trials.csv`, which has these already.
@@ -86,10 +84,6 @@ class StudyConfig:
         values: dict[str, Any] = {name: _KINDS[name](value) for name, value in params.items()}
         return dataclasses.replace(self.train, epochs=epochs, seed=seed, **values)
 
-    def as_json(self) -> str:
-        """Return the resolved study on one line, for `parse_study`."""
-        return json.dumps(_plain(self), allow_nan=False)
-
     @staticmethod
     def is_integer(name: str) -> bool:
         """Return whether a hyperparameter takes integers, because its field is an int."""
@@ -109,11 +103,6 @@ def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> Stu
     return load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
 
 
-def parse_study(text: str) -> StudyConfig:
-    """Return the study that `as_json` or `dump_study` wrote."""
-    return loads(text, StudyConfig, name="saved study", refused=_SET_BY_TRIAL)
-
-
 def dump_study(config: StudyConfig) -> str:
     """Return the resolved study file; it loads back equal."""
     return dump(_plain(config))
@@ -130,20 +119,6 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         for key in dict.fromkeys([*before, *after])
         if before.get(key, "absent") != after.get(key, "absent") and not key.startswith(_MAY_CHANGE)
     ]
-
-
-def refuse_changes(old: StudyConfig, new: StudyConfig) -> None:
-    """Let a study go on only with the settings that it began with.
-
-    Raises:
-        ConfigError: with a line for each key that `changed_keys` names.
-    """
-    lines = []
-    for change in changed_keys(old, new):
-        key, _, values = change.partition(": ")
-        lines.append(f"{key}: must stay as the study began, got {values}")
-    if lines:
-        raise ConfigError("\n".join(lines), "start a new study beside it with --name")
 
 
 def _plain(config: StudyConfig) -> dict[str, Any]:

@@ -130,8 +130,8 @@ def test_labels_may_be_a_list_or_an_array(tmp_path, kind):
     ],
     ids=[
         "shape", "size", "float", "above", "below", "bool", "list-data", "no-data", "few-labels",
-        "label-10", "label-minus-1", "float-label", "odd-labels", "huge-label", "column", "float-
-        array", "text",
+        "label-10", "label-minus-1", "float-label", "odd-labels", "huge-label", "column",
+        "float-array", "text",
     ],
 )  # fmt: skip
 def test_wrong_batches_name_file_key_and_value(tmp_path, changes, message):
