@@ -5,35 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.study.records import TrialRecord
+from search.study.records import TRIAL_COLUMNS, TrialRecord
 from seresnet.epoch import EpochResult
 from seresnet.errors import DataError
 from seresnet.files import write_csv
 
 if TYPE_CHECKING:  # pandas takes half a second to import; writing tables does without
     import pandas as pd
-
-TRIAL_COLUMNS = {
-    "trial": "string",
-    "name": "string",
-    "state": "string",
-    "stop_reason": "string",
-    "val_accuracy": "Float64",
-    "val_accuracy_raw": "Float64",
-    "val_loss": "Float64",
-    "epochs": "Int64",
-    "seconds": "Float64",
-    "images_per_second": "Float64",
-    "seed": "Int64",
-    "attempts": "Int64",
-    "error_kind": "string",
-    "error": "string",
-    "node": "string",
-    "device": "string",
-    "dtype": "string",
-    "threads": "Int64",
-}
-"""Columns of `trials.csv` and their dtypes; the hyperparameters stand after `stop_reason`."""
 
 _NUM_BEFORE_PARAMS = 4
 _EPOCH_COLUMNS = ["trial", *(field.name for field in dataclasses.fields(EpochResult))]
@@ -93,8 +71,8 @@ def read_epochs(folder: Path) -> "pd.DataFrame":
     Raises:
         DataError: the folder holds no such table.
     """
-    dtypes = dict.fromkeys(_EPOCH_COLUMNS, "Float64")
-    return _read(folder / "epochs.csv", {**dtypes, "trial": "string", "epoch": "Int64"})
+    dtypes = dict.fromkeys(_EPOCH_COLUMNS, "float64")
+    return _read(folder / "epochs.csv", {**dtypes, "trial": "string", "epoch": "int64"})
 
 
 def incumbent(trials: "pd.DataFrame") -> "pd.Series":
@@ -122,6 +100,6 @@ def _read(path: Path, dtypes: dict[str, str]) -> "pd.DataFrame":
 
     if not path.is_file():
         raise DataError(f"{path}: no such table", "name a study folder, such as results/demo")
-    # An empty text is an empty text: a trial without a name is not a missing value.
-    texts = {name: "" for name, dtype in dtypes.items() if dtype == "string"}
-    return pd.read_csv(path, dtype=dtypes).fillna(texts)
+    # Empty numbers are missing; texts are what they say, though it be `nan` or nothing.
+    numbers = {name: [""] for name, dtype in dtypes.items() if dtype != "string"}
+    return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=numbers)

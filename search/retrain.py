@@ -51,7 +51,7 @@ def _body(arguments: Namespace) -> None:
         raise DataError(f"{folder.path}: holds no study", "name a folder such as results/demo")
     config = load_study(folder.study_file)
     images = read_images(config, arguments)
-    with opened(folder, config) as ledger:
+    with opened(folder, config, images.dataset.report) as ledger:
         if is_delivered(folder, ledger, images):
             cli.note(f"{folder.path}: done already")
         else:

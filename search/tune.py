@@ -92,7 +92,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
 
     images = read_images(config, arguments)
     folder = StudyFolder(path)
-    with opened(folder, config) as ledger:
+    with opened(folder, config, images.dataset.report) as ledger:
         wanted = not arguments.no_retrain
         if ledger.num_remaining == 0 and (not wanted or is_delivered(folder, ledger, images)):
             cli.note(f"{path}: done already; to search on, give a larger --num-trials")

@@ -74,7 +74,13 @@ class TrainConfig:
 
     def _range_problems(self) -> list[str]:
         """Return a line for each field outside its range."""
-        at_least = {"epochs": 1, "batch_size": 2, "weight_decay": 0.0, "mixup_alpha": 0.0, "mixup_alpha_end": 0.0}
+        at_least = {
+            "epochs": 1,
+            "batch_size": 2,
+            "weight_decay": 0.0,
+            "mixup_alpha": 0.0,
+            "mixup_alpha_end": 0.0,
+        }
         below_one = ("momentum", "label_smoothing", "dropout", "ema_decay")
         up_to = {
             "lr_end_factor": 1, "flip_probability": 1, "brightness": 1, "contrast": 1, "saturation": 1,
@@ -95,8 +101,14 @@ class TrainConfig:
             value = getattr(self, field.name)
             if isinstance(value, float):
                 rules.append((field.name, math.isfinite(value), "finite"))
-        rules.append(("precision", self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32"))
-        return [f"{name}: must be {rule}, got {getattr(self, name)}" for name, ok, rule in rules if not ok]
+        rules.append(
+            ("precision", self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32")
+        )
+        return [
+            f"{name}: must be {rule}, got {getattr(self, name)}"
+            for name, ok, rule in rules
+            if not ok
+        ]
 
     def _relation_problems(self) -> list[str]:
         """Return a line for each pair of fields that do not fit together."""

@@ -75,7 +75,9 @@ class SEResNet(nn.Module):
         super().__init__()
         # The stem's bias does nothing before a norm; the seed recipe has it and its count includes it.
         self.stem = nn.Sequential(
-            nn.Conv2d(3, channels[0], 3, padding=1, bias=True), nn.BatchNorm2d(channels[0]), nn.ReLU()
+            nn.Conv2d(3, channels[0], 3, padding=1, bias=True),
+            nn.BatchNorm2d(channels[0]),
+            nn.ReLU(),
         )
         blocks: list[nn.Module] = []
         in_channels = channels[0]

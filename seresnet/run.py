@@ -1,6 +1,7 @@
 """One training in a folder of its own: resumed where it was, ended with a model and its metrics."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,14 @@ from seresnet import checkpoint
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.epoch import EpochResult
+from seresnet.errors import CheckpointError
 from seresnet.files import sha256_of, write_csv, write_text
 from seresnet.model import num_parameters
 from seresnet.model_file import save_model
+from seresnet.splits import content_hash
 from seresnet.train import TrainState, train
+
+_OWNER_FILE = "run.sha256"
 
 
 def run(
@@ -34,7 +39,7 @@ def run(
     the run is complete.
 
     Args:
-        config: a folder that holds a run with other settings is refused.
+        config: a folder that holds a run with other settings, or on other images, is refused.
         train_data: trained on.
         val_data: evaluated after each epoch, if any.
         folder: belongs to this run.
@@ -42,9 +47,10 @@ def run(
         provenance: goes into `metrics.json`; plain JSON values.
 
     Raises:
-        CheckpointError: the folder belongs to a run with other settings.
-        Diverged: at the first loss that is not finite.
+        CheckpointError: the folder belongs to another run.
+        DivergedError: at the first loss that is not finite.
     """
+    claim(folder, identity(config, train_data, val_data))
     checkpoints = folder / "checkpoints"
     state = checkpoint.load(checkpoints, config=config, device=device)
     if state is None:
@@ -59,13 +65,36 @@ def run(
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def is_finished(folder: Path, config: TrainConfig) -> bool:
-    """Return whether the folder holds a complete run with exactly these settings."""
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        return bool(metrics["config_sha256"] == config.fingerprint())
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+def identity(config: TrainConfig, train_data: Split, val_data: Split | None) -> str:
+    """Return a SHA-256 that two runs share if their settings and images are equal."""
+    parts = [config.fingerprint(), content_hash(train_data)]
+    parts += [] if val_data is None else [content_hash(val_data)]
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+
+def claim(folder: Path, owner: str) -> None:
+    """Mark a folder as a run's own.
+
+    Raises:
+        CheckpointError: it belongs to another run.
+    """
+    if holder(folder) not in (None, owner):
+        raise CheckpointError(
+            f"{folder}: holds a run with other settings or on other images",
+            "give this run a folder of its own, or delete that one",
+        )
+    write_text(folder / _OWNER_FILE, owner)
+
+
+def holder(folder: Path) -> str | None:
+    """Return the identity of the run that a folder belongs to; none if it belongs to none."""
+    path = folder / _OWNER_FILE
+    return path.read_text() if path.is_file() else None
+
+
+def is_finished(folder: Path, owner: str) -> bool:
+    """Return whether the folder holds exactly this run, complete."""
+    return holder(folder) == owner and (folder / "metrics.json").is_file()
 
 
 def _finish(state: TrainState, folder: Path, provenance: Mapping[str, object]) -> None:

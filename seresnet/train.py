@@ -26,7 +26,7 @@ _ORDER, _AUGMENT, _MIXUP, _PARTNERS, _DROPOUT = range(5)
 _CHECK_EVERY = 50  # steps between two looks at the device's flag: a look waits for the device
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """The loss became infinite or not a number: nothing can be learned from here on."""
 
     def __init__(self, epoch: int, where: str) -> None:
@@ -88,7 +88,7 @@ def train(state: TrainState, train_data: Split, val_data: Split | None) -> Itera
         val_data: evaluated after each epoch; none where all labelled images are trained on.
 
     Raises:
-        Diverged: at the first loss that is not finite.
+        DivergedError: at the first loss that is not finite.
     """
     train_data = _on_device(train_data, state.device)
     val_data = None if val_data is None else _on_device(val_data, state.device)
@@ -151,7 +151,9 @@ def _train_epoch(state: TrainState, data: Split) -> tuple[float, float]:
         if step % _CHECK_EVERY == _CHECK_EVERY - 1 or step == len(batches) - 1:
             bad_step = int(first_bad)
             if bad_step >= 0:
-                raise Diverged(epoch + 1, f"loss not finite at step {bad_step + 1} of {len(batches)}")
+                raise DivergedError(
+                    epoch + 1, f"loss not finite at step {bad_step + 1} of {len(batches)}"
+                )
     return float(loss_sum) / len(data), lr
 
 
@@ -200,7 +202,7 @@ def _validate(
     val_loss, val_accuracy = evaluate(state.average, data, state)
     _, val_accuracy_raw = evaluate(state.model, data, state)
     if not math.isfinite(val_loss):
-        raise Diverged(state.epoch + 1, "validation loss not finite")
+        raise DivergedError(state.epoch + 1, "validation loss not finite")
     return val_loss, val_accuracy, val_accuracy_raw
 
 

@@ -60,5 +60,3 @@ def study_dir(tmp_path: Path) -> StudyFolder:
     folder = StudyFolder(tmp_path / "results" / "tiny")
     folder.create()
     return folder
-
-

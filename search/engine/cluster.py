@@ -37,9 +37,7 @@ class Grant:
 
 
 @contextmanager
-def session(
-    *, address: str | None = None, verbose: bool = False, **options: Any
-) -> Iterator[None]:
+def session(*, address: str | None = None, verbose: bool = False, **options: Any) -> Iterator[None]:
     """Start Ray on this machine, or join a running cluster; leave it at the end.
 
     Args:

@@ -16,7 +16,7 @@ from search.study.records import TrialRecord, baseline_value, incumbent
 from seresnet.data import Unlabelled
 from seresnet.epoch import EpochResult
 from seresnet.files import sha256_of
-from seresnet.run import is_finished
+from seresnet.run import holder, identity, is_finished
 from seresnet.submission import write_submission
 
 _log = logging.getLogger(__name__)
@@ -54,12 +54,12 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         "num_images": len(dataset.train) + len(dataset.val),
         "data": dataset.report,
     }
-    jobs = []
+    labelled, jobs = dataset.labelled, []
     for seed in settings.seeds:
         config = ledger.config.trial_config(best.params, epochs=settings.epochs, seed=seed)
-        path = folder.retrain(seed).resolve()
-        if not is_finished(path, config):
-            jobs.append(Job(config, path, provenance))
+        path, owner = folder.retrain(seed).resolve(), identity(config, labelled, None)
+        if not is_finished(path, owner):
+            jobs.append(Job(config, path, owner, provenance))
     return jobs
 
 
@@ -77,7 +77,9 @@ def retrain_winner(
     """
     jobs = unfinished_jobs(folder, ledger, dataset)
     for job in jobs:
-        _claim(job)
+        if holder(job.folder) not in (None, job.owner):
+            _log.warning("%s is stale, made with other settings: it is made anew", job.folder.name)
+            shutil.rmtree(job.folder)
     if jobs:
         retrain(jobs, dataset.labelled, granted, observe)
 
@@ -125,16 +127,6 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
         )
     except (OSError, ValueError, KeyError):
         return False
-
-
-def _claim(job: Job) -> None:
-    """Make the job's folder, or clear it of what an earlier winner left there."""
-    owner, fingerprint = job.folder / "config.sha256", job.config.fingerprint()
-    if job.folder.exists() and not (owner.is_file() and owner.read_text() == fingerprint):
-        _log.warning("%s is stale, made with other settings: it is made anew", job.folder.name)
-        shutil.rmtree(job.folder)
-    job.folder.mkdir(parents=True, exist_ok=True)
-    owner.write_text(fingerprint)
 
 
 def _test_hash(test: Unlabelled) -> str:

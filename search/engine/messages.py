@@ -39,7 +39,7 @@ class Failure:
 
 
 def read_message(report: Mapping[str, Any]) -> EpochMessage | Failure:
-    """Return the message in a report; Ray flattens nested values to `host/node` and adds its own."""
+    """Return the message in a report; Ray has flattened nested values to `host/node`."""
     if "error_kind" in report:
         return Failure(report["error_kind"], report["error"])
     result = {f.name: report[f.name] for f in dataclasses.fields(EpochResult)}

@@ -19,7 +19,7 @@ from seresnet.epoch import EpochResult
 from seresnet.model_file import load_model
 from seresnet.predict import predict
 from seresnet.run import run
-from seresnet.train import Diverged
+from seresnet.train import DivergedError
 
 _MAX_RETRIES = 2
 
@@ -30,6 +30,8 @@ class Job:
 
     config: TrainConfig
     folder: Path
+    owner: str
+    """The run's identity, which marks its folder."""
     provenance: dict[str, object]
 
 
@@ -112,6 +114,6 @@ def _unfinished(job: Job, reason: str) -> UnfinishedError:
     return UnfinishedError(
         f"{job.folder}: training stopped: {text}",
         "mend the cause, then run the same command: it goes on from the last checkpoint"
-        if Diverged.__name__ not in text
+        if DivergedError.__name__ not in text
         else "the winner does not train to completion with this seed: choose another seed",
     )

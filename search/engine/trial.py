@@ -18,7 +18,7 @@ from search.study.records import Host, trial_id
 from search.study.space import StudyConfig
 from seresnet import checkpoint
 from seresnet.data import Split
-from seresnet.train import Diverged, TrainState, train
+from seresnet.train import DivergedError, TrainState, train
 
 _log = logging.getLogger(__name__)
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -81,7 +81,7 @@ def run_trial(
 
 def classify(error: Exception) -> Failure:
     """Return an exception as the reason of a trial's end."""
-    if isinstance(error, Diverged):
+    if isinstance(error, DivergedError):
         return Failure("diverged", str(error))
     if isinstance(error, torch.OutOfMemoryError):
         first = str(error).splitlines()[0]

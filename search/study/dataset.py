@@ -9,11 +9,11 @@ from search.study.space import DataConfig
 from seresnet.data import (
     Split,
     Unlabelled,
+    file_report,
     find_unlabelled,
     load_labelled,
     load_unlabelled,
     warn_unpublished,
-    file_report,
 )
 from seresnet.splits import content_hash, hold_out, stratified_subset
 from seresnet.synthetic import load_synthetic

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,15 +81,24 @@ class StudyFolder:
 
 
 @contextmanager
-def opened(folder: StudyFolder, config: StudyConfig) -> Iterator[Ledger]:
+def opened(
+    folder: StudyFolder, config: StudyConfig, images: Mapping[str, object]
+) -> Iterator[Ledger]:
     """Hold a study folder as its one driver, and open its study, made where it is missing.
+
+    Args:
+        folder: of the study.
+        config: the resolved study file.
+        images: the report of the study's dataset.
 
     Raises:
         MachineError: the folder cannot be written, or another driver holds it.
         ConfigError: the study there was made with other settings.
+        DataError: it was made with other images.
     """
     folder.create()
     with locked(folder.path):
         ledger = Ledger.open(sqlite_storage(folder.database), config)
+        ledger.bind_images(images)
         write_text(folder.study_file, dump_study(config))
         yield ledger

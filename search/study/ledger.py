@@ -7,7 +7,7 @@ so that a start after any interruption finds all there is to know.
 import dataclasses
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import optuna
@@ -23,7 +23,7 @@ from search.study.rungs import is_stopped, rung_epochs
 from search.study.samplers import derived_seed, make_sampler
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.epoch import EpochResult
-from seresnet.errors import ConfigError
+from seresnet.errors import ConfigError, DataError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _STUDY_NAME = "search"
@@ -91,6 +91,22 @@ class Ledger:
         except KeyError as error:
             raise DamagedStudyError("study.db: holds no study of this program") from error
         return cls(study, config)
+
+    def bind_images(self, report: Mapping[str, object]) -> None:
+        """Keep the hashes of the study's images; refuse others on a later start.
+
+        Raises:
+            DataError: the study was made with other images: its values would not compare.
+        """
+        hashes = {key: report[key] for key in ("train_sha256", "val_sha256")}
+        stored = self._study.user_attrs.get("images")
+        if stored is None:
+            self._study.set_user_attr("images", hashes)
+        elif stored != hashes:
+            raise DataError(
+                "the images are not those that the study was made with (SHA-256 differs)",
+                "name the same --data folder, or start another study with --name",
+            )
 
     @property
     def id(self) -> str:

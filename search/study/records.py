@@ -9,11 +9,33 @@ from seresnet.epoch import EpochResult
 if TYPE_CHECKING:  # the reading of results needs no Optuna
     from optuna.trial import FrozenTrial
 
+TRIAL_COLUMNS = {
+    "trial": "string",
+    "name": "string",
+    "state": "string",
+    "stop_reason": "string",
+    "val_accuracy": "float64",
+    "val_accuracy_raw": "float64",
+    "val_loss": "float64",
+    "epochs": "int64",
+    "seconds": "float64",
+    "images_per_second": "float64",
+    "seed": "int64",
+    "attempts": "int64",
+    "error_kind": "string",
+    "error": "string",
+    "node": "string",
+    "device": "string",
+    "dtype": "string",
+    "threads": "Int64",
+}
+"""Columns of `trials.csv` and their dtypes; the hyperparameters stand after `stop_reason`."""
+
 FINISHED_STATES = ("COMPLETE", "PRUNED", "FAIL")
 
 
 def trial_id(number: int) -> str:
-    """Return a trial's name in tables and folders; the letter keeps pandas from reading a number."""
+    """Return a trial's name; the letter keeps pandas from reading a number."""
     return f"t{number:04d}"
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from search.study.config import dump, load
 from search.study.names import NAME_RULE, did_you_mean, is_name
+from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
     Budget,
     DataConfig,
@@ -21,20 +22,14 @@ from search.study.sections import (
 from seresnet.config import TrainConfig
 
 __all__ = [
-    "SEARCHABLE", "TABLE_COLUMNS", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
+    "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
     "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
     "load_study",
 ]  # fmt: skip
 
-# A hyperparameter becomes a column of `trials.csv`, which has these already.
-TABLE_COLUMNS = (
-    "trial", "name", "state", "stop_reason", "val_accuracy", "val_accuracy_raw", "val_loss",
-    "epochs", "seconds", "images_per_second", "seed", "attempts", "error_kind", "error", "node",
-    "device", "dtype", "threads",
-)  # fmt: skip
 _KINDS = get_type_hints(TrainConfig)
 SEARCHABLE = tuple(
-    name for name, kind in _KINDS.items() if kind in (int, float) and name not in TABLE_COLUMNS
+    name for name, kind in _KINDS.items() if kind in (int, float) and name not in TRIAL_COLUMNS
 )
 _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
@@ -153,7 +148,7 @@ def _space_problems(config: StudyConfig) -> Iterator[str]:
             rule = f"must be a numeric setting of TrainConfig{did_you_mean(name, SEARCHABLE)}"
             if name in ("epochs", "seed"):
                 rule = "must not be searched, every trial is given its own"
-            elif name in TABLE_COLUMNS:
+            elif name in TRIAL_COLUMNS:
                 rule = "must not be searched, the tables have a column of that name"
             yield f"space.{name}: {rule}\nhint: use one of {', '.join(SEARCHABLE)}"
             continue

@@ -64,7 +64,9 @@ class View:
             return Group(Text(f"retraining, {_clock(self._elapsed)}"), rows)
         rows = Table.grid(padding=(0, 2))
         for trial in self._progress.running:
-            bar = ProgressBar(total=self._progress.max_epochs, completed=len(trial.epochs), width=20)
+            bar = ProgressBar(
+                total=self._progress.max_epochs, completed=len(trial.epochs), width=20
+            )
             rows.add_row(trial.id, trial.name, bar, _value(trial))
         total = ProgressBar(
             total=max(1, self._progress.epochs_most), completed=self._progress.epochs_done, width=40

@@ -73,7 +73,9 @@ def flip_a_bit(path):
         pytest.param(lambda p: p.write_bytes(p.read_bytes()[:1000]), id="truncated"),
         pytest.param(lambda p: p.write_bytes(b""), id="empty"),
         pytest.param(lambda p: p.with_suffix(".sha256").unlink(), id="checksum-missing"),
-        pytest.param(lambda p: p.with_suffix(".sha256").write_bytes(b"\xff\x00"), id="checksum-bad"),
+        pytest.param(
+            lambda p: p.with_suffix(".sha256").write_bytes(b"\xff\x00"), id="checksum-bad"
+        ),
     ],
 )
 def test_the_older_checkpoint_serves_when_the_newer_is_damaged(

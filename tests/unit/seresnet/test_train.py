@@ -6,7 +6,7 @@ import torch
 from seresnet import train as training
 from seresnet.data import Split
 from seresnet.synthetic import make_synthetic
-from seresnet.train import Diverged, TrainState, mixup_alpha_at, train
+from seresnet.train import DivergedError, TrainState, mixup_alpha_at, train
 
 CPU = torch.device("cpu")
 
@@ -56,7 +56,9 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(tiny_config, tiny_s
     if poison == "images":
         with torch.no_grad():
             state.model.classifier.weight.fill_(float("nan"))
-    with pytest.raises(Diverged, match=r"diverged in epoch 1: loss not finite at step [12] of 2"):
+    with pytest.raises(
+        DivergedError, match=r"diverged in epoch 1: loss not finite at step [12] of 2"
+    ):
         list(train(state, tiny_split, tiny_split))
     assert state.history == []
 
@@ -108,7 +110,14 @@ def test_training_leaves_the_images_as_they_were(tiny_config, tiny_split):
 
 @pytest.mark.slow
 def test_a_narrow_network_learns_the_synthetic_images(tiny_config):
-    config = replace(tiny_config, epochs=6, channels=(8, 16, 32, 64), batch_size=64, ema_decay=0.9, mixup_alpha=0.0)
+    config = replace(
+        tiny_config,
+        epochs=6,
+        channels=(8, 16, 32, 64),
+        batch_size=64,
+        ema_decay=0.9,
+        mixup_alpha=0.0,
+    )
     _, results = run(config, make_synthetic(num=2000, seed=0), make_synthetic(num=500, seed=1))
     assert results[-1].val_accuracy > 0.3
     assert results[-1].train_loss < results[0].train_loss

@@ -1,6 +1,7 @@
 import pytest
 
-from search.study.space import SEARCHABLE, TABLE_COLUMNS, load_study
+from search.study.records import TRIAL_COLUMNS
+from search.study.space import SEARCHABLE, load_study
 from seresnet.errors import ConfigError
 
 STUDY = """\
@@ -171,7 +172,7 @@ def test_only_numeric_settings_can_be_searched(complaint, name):
     assert f"s.yaml:4: space.{name}: must be a numeric setting of TrainConfig" in error.message
 
 
-@pytest.mark.parametrize("name", TABLE_COLUMNS)
+@pytest.mark.parametrize("name", TRIAL_COLUMNS)
 def test_no_column_of_the_tables_can_be_searched(complaint, name):
     assert name not in SEARCHABLE
     error = complaint(("space:\n", f"space:\n  {name}: {{low: 0, high: 1}}\n"))

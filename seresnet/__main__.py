@@ -1,0 +1,219 @@
+"""`python -m seresnet train`: one training, for people who only want the network."""
+
+import argparse
+import ast
+import dataclasses
+import difflib
+import logging
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seresnet.config import TrainConfig
+from seresnet.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from seresnet.data import Split
+    from seresnet.epoch import EpochResult
+
+_COLUMNS = (
+    "epoch  train_loss  val_loss  val_accuracy  val_accuracy_raw        lr  seconds  images/s"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code: 0 done, 1 diverged, 2 wrong input, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    typed = sys.argv[1:] if argv is None else argv
+    try:
+        return _train(arguments)
+    except UserError as error:
+        for line in error.message.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        command = shlex.join(["python", "-m", "seresnet", *typed])
+        print(f"interrupted: every finished epoch is kept; to go on: {command}", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m seresnet",
+        description="The SE-ResNet for CIFAR-10.",
+        epilog="example:\n  python -m seresnet train --data data --epochs 30 --set dropout=0.1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    train = commands.add_parser(
+        "train",
+        help="train one network and save it",
+        description="Train one network on CIFAR-10, evaluate it after each epoch, save it.\n"
+        "The same command again goes on where it was interrupted.",
+        epilog="example:\n  python -m seresnet train --data synthetic --epochs 5 "
+        '--set warmup_epochs=1 --set "channels=(8, 16, 32, 64)"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = train.add_argument
+    add("--data", required=True, metavar="DIR", help="CIFAR-10's folder, or: synthetic")
+    add("--download", action="store_true", help="fetch CIFAR-10 into that folder")
+    add("--epochs", type=int, metavar="N", help="length of the schedule; default: 250")
+    add("--set", action="append", default=[], metavar="FIELD=VALUE", help="any TrainConfig field")
+    add("--num-val", type=int, default=5000, metavar="N", help="held out; 0: none; default: 5000")
+    add("--out", type=Path, default=Path("results/seresnet"), metavar="DIR", help="of the model")
+    add("--device", help="such as cuda:0; default: the first GPU, else the CPU")
+    add("--threads", type=int, metavar="N", help="CPU threads; default: PyTorch's choice")
+    return parser
+
+
+def read_settings(epochs: int | None, assignments: Sequence[str]) -> TrainConfig:
+    """Return the seed recipe with changes.
+
+    Args:
+        epochs: as `--epochs`.
+        assignments: `field=value` each.
+
+    Raises:
+        ConfigError: a field is unknown, or a value of the wrong type or out of range.
+    """
+    values: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    defaults = dataclasses.asdict(TrainConfig())
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or name not in defaults:
+            nearest = difflib.get_close_matches(name, defaults, n=1)
+            guess = f", did you mean {nearest[0]}?" if nearest else ""
+            raise ConfigError(
+                f"--set {assignment}: must be FIELD=VALUE with a field of TrainConfig{guess}",
+                f"use one of {', '.join(defaults)}",
+            )
+        values[name] = _value(name, text, defaults[name])
+    try:
+        return TrainConfig(**values)
+    except ValueError as error:
+        lines = [f"--set {line}" for line in str(error).splitlines()]
+        raise ConfigError(
+            "\n".join(lines), "see seresnet/config.py for units and ranges"
+        ) from error
+
+
+def _value(name: str, text: str, default: object) -> object:
+    """Return a value of the default's type; an integer will do for a float."""
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        value = text
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        kinds = (int,) if isinstance(default[0], int) else (int, float)
+        if len(value) == len(default) and all(type(v) in kinds for v in value):
+            return tuple(value)
+    elif type(value) is type(default) or (type(value) is int and isinstance(default, float)):
+        return type(default)(value)  # type: ignore[call-arg]
+    raise ConfigError(
+        f"--set {name}: must be like {default}, got {text}", "give a value of that kind"
+    )
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    import torch
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from seresnet.run import identity, is_finished, run
+    from seresnet.splits import content_hash
+    from seresnet.train import DivergedError
+
+    config = read_settings(arguments.epochs, arguments.set)
+    train_data, val_data = _read_data(arguments)
+    if arguments.threads is not None:
+        torch.set_num_threads(max(1, arguments.threads))
+    provenance: dict[str, object] = {"train_sha256": content_hash(train_data)}
+    if is_finished(arguments.out, identity(config, train_data, val_data)):
+        print(f"{arguments.out}: done already", file=sys.stderr)
+        print(arguments.out / "model.pt")
+        return 0
+    results = run(
+        config,
+        train_data,
+        val_data,
+        folder=arguments.out,
+        device=_device(arguments.device),
+        provenance=provenance,
+    )
+    columns = (TextColumn("epochs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    print(_COLUMNS)
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("epochs", total=config.epochs)
+        try:
+            for result in results:
+                print(_row(result), flush=True)
+                progress.update(bar, completed=result.epoch)
+        except DivergedError as error:
+            print(f"error: {error}\nhint: lower lr, or lengthen warmup_epochs", file=sys.stderr)
+            return 1
+    print(arguments.out / "model.pt")
+    return 0
+
+
+def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None]":
+    from seresnet.data import file_report, load_labelled, warn_unpublished
+    from seresnet.splits import hold_out
+    from seresnet.synthetic import load_synthetic
+
+    if arguments.data == "synthetic":
+        labelled, num_val = load_synthetic()[0], min(arguments.num_val, 500)
+    else:
+        root, num_val = Path(arguments.data), arguments.num_val
+        if arguments.download:
+            from seresnet.download import download
+
+            download(root)
+        labelled = load_labelled(root)
+        warn_unpublished(file_report(root))
+    if num_val == 0:
+        return labelled, None
+    return hold_out(labelled, num_val=num_val, seed=0)
+
+
+def _device(name: str | None) -> Any:
+    import torch
+
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {name}: {reason}", "use cpu, cuda or cuda:N") from error
+    return device
+
+
+def _row(result: "EpochResult") -> str:
+    def cell(value: float | None, width: int) -> str:
+        return f"{'-':>{width}}" if value is None else f"{value:{width}.4f}"
+
+    return (
+        f"{result.epoch:5d}  {result.train_loss:10.4f}  {cell(result.val_loss, 8)}  "
+        f"{cell(result.val_accuracy, 12)}  {cell(result.val_accuracy_raw, 16)}  "
+        f"{result.lr:8.5f}  {result.seconds:7.1f}  {result.images_per_second:8.0f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
