@@ -61,7 +61,7 @@ class TrainConfig:
     channels: tuple[int, int, int, int] = (32, 64, 128, 256)
     """Width of the four stages; >= 1. The defaults make 2,818,122 parameters."""
     ema_decay: float = 0.998
-    """Decay of the averaged weights per step, min(d, (1 + step) / (10 + step)); [0, 1), 0 is off."""
+    """Decay of the averaged weights per step, less in the first steps; [0, 1), 0 is off."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the forward pass: auto is bf16 where the hardware computes in it, else fp32."""
     seed: int = 0
@@ -83,8 +83,8 @@ class TrainConfig:
         }
         below_one = ("momentum", "label_smoothing", "dropout", "ema_decay")
         up_to = {
-            "lr_end_factor": 1, "flip_probability": 1, "brightness": 1, "contrast": 1, "saturation": 1,
-            "hue": 0.5, "crop_padding": 32, "cutout_size": 32,
+            "lr_end_factor": 1, "flip_probability": 1, "brightness": 1, "contrast": 1,
+            "saturation": 1, "hue": 0.5, "crop_padding": 32, "cutout_size": 32,
         }  # fmt: skip
         rules: list[tuple[str, bool, str]] = []
         for name, low in at_least.items():
@@ -119,6 +119,6 @@ class TrainConfig:
         return []
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the settings as sorted JSON: equal settings, equal text, in any process."""
+        """Return the SHA-256 of the settings as sorted JSON: the same in any process."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()

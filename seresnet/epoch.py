@@ -12,7 +12,7 @@ class EpochResult:
     train_loss: float
     """Mean over the epoch's images, with smoothing and mixup; nats."""
     val_loss: float | None
-    """Cross-entropy of the averaged weights, without smoothing; nats; none without a validation part."""
+    """Cross-entropy of the averaged weights, without smoothing; nats; None if not evaluated."""
     val_accuracy: float | None
     """Of the averaged weights; fraction in [0, 1]."""
     val_accuracy_raw: float | None

@@ -8,7 +8,7 @@ UserError
 
 
 class UserError(Exception):
-    """A problem with its remedy; a command prints it as `error:` and `hint:` and ends with `exit_code`.
+    """A problem with its remedy; a command prints both and ends with `exit_code`.
 
     Args:
         message: what is wrong, with file and key; one problem a line.

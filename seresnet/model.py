@@ -73,7 +73,7 @@ class SEResNet(nn.Module):
 
     def __init__(self, *, channels: Sequence[int]) -> None:
         super().__init__()
-        # The stem's bias does nothing before a norm; the seed recipe has it and its count includes it.
+        # Before a norm a bias does nothing, but the seed recipe has it and counts it.
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels[0], 3, padding=1, bias=True),
             nn.BatchNorm2d(channels[0]),

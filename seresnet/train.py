@@ -21,7 +21,7 @@ from seresnet.model import SEResNet
 from seresnet.predict import predict
 from seresnet.schedule import lr_factor
 
-# Streams of random numbers; each use has its own, so that adding one leaves the others as they were.
+# Streams of random numbers: each use has its own, so that a new one leaves the others alone.
 _ORDER, _AUGMENT, _MIXUP, _PARTNERS, _DROPOUT = range(5)
 _CHECK_EVERY = 50  # steps between two looks at the device's flag: a look waits for the device
 
