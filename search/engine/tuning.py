@@ -10,6 +10,7 @@ import ray.tune
 
 from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearcher
 from search.engine.cluster import Grant
+from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
 
 _MAX_RETRIES = 2  # of a trial whose worker died; what would fail again is not retried
@@ -25,11 +26,19 @@ def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -
         ledger: decides; is told of everything.
         trainable: a Tune function that takes a trial's configuration and reports messages.
         granted: resources of a trial, and how many run at once.
+
+    Raises:
+        UnfinishedError: Ray stopped before the study was at its end.
     """
     if ledger.num_remaining == 0:
         return
     with tempfile.TemporaryDirectory(prefix="search-ray-") as scratch, redirect_stdout(sys.stderr):
         _tuner(ledger, trainable, granted, scratch).fit()
+    if ledger.num_remaining:
+        raise UnfinishedError(
+            f"{ledger.num_remaining} trials are not at their end, though Ray has stopped",
+            "run the same command again: it goes on from the last checkpoints",
+        )
 
 
 def _tuner(

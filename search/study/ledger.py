@@ -157,6 +157,8 @@ class Ledger:
             ValueError: the value is not finite; a diverged trial is to be failed instead.
         """
         record = self.trials[number]
+        if record.is_finished:
+            return False
         if result.val_accuracy is None or not math.isfinite(result.val_accuracy):
             raise ValueError(f"{record.id}: val_accuracy must be finite, got {result.val_accuracy}")
         if record.host != host:
