@@ -9,7 +9,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from search.study.ledger import Ledger
 from search.study.progress import Progress, progress_of, seconds_left
@@ -56,22 +55,24 @@ class View:
                 self._say_sometimes(line)
 
     def __rich__(self) -> Group:
+        bars = Table.grid(padding=(0, 2))
         if self._retraining:
-            rows = Table.grid(padding=(0, 2))
             for name, (result, epochs) in sorted(self._retraining.items()):
-                bar = ProgressBar(total=epochs, completed=result.epoch, width=30)
-                rows.add_row(bar, describe_retraining(name, result, epochs))
-            return Group(Text(f"retraining, {_clock(self._elapsed)}"), rows)
-        rows = Table.grid(padding=(0, 2))
-        for trial in self._progress.running:
-            bar = ProgressBar(
-                total=self._progress.max_epochs, completed=len(trial.epochs), width=20
-            )
-            rows.add_row(trial.id, trial.name, bar, _value(trial))
-        total = ProgressBar(
-            total=max(1, self._progress.epochs_most), completed=self._progress.epochs_done, width=40
-        )
-        return Group(total, Text(self._summary()), rows)
+                text = describe_retraining(name, result, epochs)
+                bars.add_row(_bar(result.epoch, epochs), text)
+            return Group(bars)
+        progress = self._progress
+        clock = describe_time(progress, elapsed=self._elapsed, epochs_before=self._epochs_before)
+        facts = Table.grid(padding=(0, 2))
+        facts.add_row("epochs", _bar(progress.epochs_done, progress.epochs_most))
+        facts.add_row("", describe_epochs(progress))
+        facts.add_row("trials", describe_states(progress))
+        facts.add_row("best", describe_best(progress))
+        facts.add_row("time", clock)
+        for trial in progress.running:
+            value = f"{trial.name} {describe_value(trial)}".strip()
+            bars.add_row(trial.id, _bar(len(trial.epochs), progress.max_epochs), value)
+        return Group(facts, bars)
 
     @property
     def _elapsed(self) -> float:
@@ -105,25 +106,48 @@ def watch(ledger: Ledger) -> Iterator[View]:
 
 def describe_progress(progress: Progress, *, elapsed: float, epochs_before: int) -> str:
     """Return one line: trials by state, epochs, incumbent, gain, time."""
+    parts = [
+        describe_states(progress),
+        describe_epochs(progress),
+        f"best: {describe_best(progress)}",
+        describe_time(progress, elapsed=elapsed, epochs_before=epochs_before),
+    ]
+    return ", ".join(parts)
+
+
+def describe_states(progress: Progress) -> str:
+    """Return the trials at their end, of all, and by state."""
     finished = sum(n for state, n in progress.states.items() if state != "RUNNING")
     states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
-    parts = [
-        f"{finished}/{progress.num_trials} trials" + (f" ({states})" if states else ""),
-        f"{progress.epochs_done} of at most {progress.epochs_most} epochs",
-        _describe_best(progress),
-        f"{_clock(elapsed)} elapsed",
-    ]
+    return f"{finished}/{progress.num_trials} trials" + (f" ({states})" if states else "")
+
+
+def describe_epochs(progress: Progress) -> str:
+    """Return the epochs done, of the most there can be."""
+    return f"{progress.epochs_done} of at most {progress.epochs_most} epochs"
+
+
+def describe_best(progress: Progress) -> str:
+    """Return the incumbent and its gain."""
+    best = progress.incumbent
+    if best is None or best.value is None:
+        return "no full trial yet"
+    gain = "" if progress.gain is None else f", {progress.gain:+.4f} over the baseline"
+    return f"{best.id} {best.value:.4f}{gain}"
+
+
+def describe_time(progress: Progress, *, elapsed: float, epochs_before: int) -> str:
+    """Return the time since this start, and the most that the rest can take."""
     left = seconds_left(progress, elapsed=elapsed, epochs_before=epochs_before)
-    if left is not None:
-        parts.append(f"at most {_clock(left)} left")
-    return ", ".join(parts)
+    rest = "" if left is None else f", at most {_clock(left)} left"
+    return f"{_clock(elapsed)} elapsed{rest}"
 
 
 def describe_trial(trial: TrialRecord) -> str:
     """Return one line on a finished trial."""
     name = f" {trial.name}" if trial.name else ""
     reason = trial.error or trial.stop_reason
-    return f"{trial.id}{name} {trial.state} ({reason}) {_value(trial)}".rstrip()
+    return f"{trial.id}{name} {trial.state} ({reason}) {describe_value(trial)}".rstrip()
 
 
 def describe_retraining(name: str, result: EpochResult, epochs: int) -> str:
@@ -133,19 +157,16 @@ def describe_retraining(name: str, result: EpochResult, epochs: int) -> str:
     return f"retrain {name}: epoch {result.epoch}/{epochs}, {loss}, about {left} left"
 
 
-def _describe_best(progress: Progress) -> str:
-    best = progress.incumbent
-    if best is None or best.value is None:
-        return "no full trial yet"
-    gain = "" if progress.gain is None else f", {progress.gain:+.4f} over the baseline"
-    return f"best {best.id} {best.value:.4f}{gain}"
-
-
-def _value(trial: TrialRecord) -> str:
+def describe_value(trial: TrialRecord) -> str:
+    """Return a trial's last validation accuracy."""
     last = trial.last
     if last is None or last.val_accuracy is None:
         return ""
     return f"val_accuracy {last.val_accuracy:.4f} at epoch {last.epoch}"
+
+
+def _bar(done: int, most: int) -> ProgressBar:
+    return ProgressBar(total=max(1, most), completed=done, width=24)
 
 
 def _clock(seconds: float) -> str:
