@@ -4,10 +4,11 @@ import argparse
 import ast
 import dataclasses
 import difflib
+import json
 import logging
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,69 +126,74 @@ def _value(name: str, text: str, default: object) -> object:
 
 def _train(arguments: argparse.Namespace) -> int:
     import torch
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     from seresnet.run import identity, is_finished, run
-    from seresnet.splits import content_hash
     from seresnet.train import DivergedError
 
     config = read_settings(arguments.epochs, arguments.set)
-    train_data, val_data = _read_data(arguments)
+    train_data, val_data, test_data = _read_data(arguments)
     if arguments.threads is not None:
         torch.set_num_threads(max(1, arguments.threads))
-    provenance: dict[str, object] = {"train_sha256": content_hash(train_data)}
-    if is_finished(arguments.out, identity(config, train_data, val_data)):
-        print(f"{arguments.out}: done already", file=sys.stderr)
-        print(arguments.out / "model.pt")
-        return 0
-    results = run(
-        config,
-        train_data,
-        val_data,
-        folder=arguments.out,
-        device=_device(arguments.device),
-        provenance=provenance,
-    )
-    columns = (TextColumn("epochs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    print(_COLUMNS)
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("epochs", total=config.epochs)
+    out = arguments.out
+    if is_finished(out, identity(config, train_data, val_data)):
+        print(f"{out}: done already", file=sys.stderr)
+    else:
+        device = _device(arguments.device)
+        results = run(
+            config,
+            train_data,
+            val_data,
+            folder=out,
+            device=device,
+            provenance={"data": arguments.data},
+            test_data=test_data,
+        )
         try:
-            for result in results:
-                print(_row(result), flush=True)
-                progress.update(bar, completed=result.epoch)
+            _show(results, config.epochs)
         except DivergedError as error:
             print(f"error: {error}\nhint: lower lr, or lengthen warmup_epochs", file=sys.stderr)
             return 1
-    print(arguments.out / "model.pt")
+    metrics = json.loads((out / "metrics.json").read_text())
+    if "test_accuracy" in metrics:
+        print(f"test_accuracy {metrics['test_accuracy']:.4f} (averaged weights, no mirroring)")
+    print(out / "model.pt")
     return 0
 
 
-def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None]":
-    from seresnet.data import file_report, load_labelled, warn_unpublished
+def _show(results: "Iterator[EpochResult]", epochs: int) -> None:
+    """Print a row an epoch to stdout, under a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    print(_HEADINGS)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("epochs", total=epochs)
+        for result in results:
+            print(_row(result), flush=True)
+            progress.update(bar, completed=result.epoch)
+
+
+def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None, Split | None]":
+    """Return the images to train on, those held out, and the test set, if there are any."""
+    from seresnet.data import file_report, load_labelled, load_test, warn_unpublished
     from seresnet.splits import hold_out
     from seresnet.synthetic import load_synthetic
 
     if arguments.data == "synthetic":
-        labelled, num_val = load_synthetic()[0], min(arguments.num_val, 500)
+        labelled, test_data = load_synthetic()
+        num_val = min(arguments.num_val, _SYNTHETIC_NUM_VAL)
     else:
         root, num_val = Path(arguments.data), arguments.num_val
         if arguments.download:
             from seresnet.download import download
 
             download(root)
-        labelled = load_labelled(root)
+        labelled, test_data = load_labelled(root), load_test(root)
         warn_unpublished(file_report(root))
     if num_val == 0:
-        return labelled, None
-    return hold_out(labelled, num_val=num_val, seed=0)
+        return labelled, None, test_data
+    train_data, val_data = hold_out(labelled, num_val=num_val, seed=0)
+    return train_data, val_data, test_data
 
 
 def _device(name: str | None) -> Any:

@@ -18,7 +18,7 @@ from seresnet.files import sha256_of, write_csv, write_text
 from seresnet.model import num_parameters
 from seresnet.model_file import save_model
 from seresnet.splits import content_hash
-from seresnet.train import TrainState, train
+from seresnet.train import TrainState, evaluate, train
 
 _OWNER_FILE = "run.sha256"
 
@@ -31,6 +31,7 @@ def run(
     folder: Path,
     device: torch.device,
     provenance: Mapping[str, object],
+    test_data: Split | None = None,
 ) -> Iterator[EpochResult]:
     """Train to completion, yielding every epoch's result, those of an earlier start included.
 
@@ -45,6 +46,7 @@ def run(
         folder: belongs to this run.
         device: to train on.
         provenance: goes into `metrics.json`; plain JSON values.
+        test_data: evaluated once, when all is done, and never to choose anything by.
 
     Raises:
         CheckpointError: the folder belongs to another run.
@@ -61,7 +63,7 @@ def run(
         rows = [dataclasses.asdict(each) for each in state.history]
         write_csv(folder / "epochs.csv", list(rows[0]), rows)
         yield result
-    _finish(state, folder, provenance)
+    _finish(state, folder, {**_test(state, test_data), **provenance})
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
@@ -95,6 +97,18 @@ def holder(folder: Path) -> str | None:
 def is_finished(folder: Path, owner: str) -> bool:
     """Return whether the folder holds exactly this run, complete."""
     return holder(folder) == owner and (folder / "metrics.json").is_file()
+
+
+def _test(state: TrainState, test_data: Split | None) -> dict[str, object]:
+    if test_data is None:
+        return {}
+    test_loss, test_accuracy = evaluate(state.average, test_data, state)
+    _, test_accuracy_raw = evaluate(state.model, test_data, state)
+    return {
+        "test_loss": test_loss,
+        "test_accuracy": test_accuracy,
+        "test_accuracy_raw": test_accuracy_raw,
+    }
 
 
 def _finish(state: TrainState, folder: Path, provenance: Mapping[str, object]) -> None:

@@ -134,8 +134,10 @@ class Ledger:
         is_fixed = record.number < len(self._fixed)
         record.name = self._fixed[record.number][0] if is_fixed else ""
         record.seed = derived_seed(self.config.study.seed, record.number, 1)
-        self._set(record, "name", record.name)
-        self._set(record, "seed", record.seed)
+        # A kill in the middle of an end leaves its reason behind; the trial is to be ended anew.
+        record.stop_reason = record.error_kind = record.error = ""
+        for attribute in ("name", "seed", "stop_reason", "error_kind", "error"):
+            self._set(record, attribute, getattr(record, attribute))
         self.note_attempt(record.number)
         return Suggestion(
             number=record.number, params=record.params, seed=record.seed, attempt=record.attempts
