@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from seresnet.data import Split
     from seresnet.epoch import EpochResult
 
-_COLUMNS = (
+_SYNTHETIC_NUM_VAL = 500  # the embedded set is too small for the default
+_HEADINGS = (
     "epoch  train_loss  val_loss  val_accuracy  val_accuracy_raw        lr  seconds  images/s"
 )
 
@@ -179,6 +180,7 @@ def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None, Spl
     from seresnet.splits import hold_out
     from seresnet.synthetic import load_synthetic
 
+    test_data: Split | None
     if arguments.data == "synthetic":
         labelled, test_data = load_synthetic()
         num_val = min(arguments.num_val, _SYNTHETIC_NUM_VAL)
