@@ -166,10 +166,11 @@ def _show(results: "Iterator[EpochResult]", epochs: int) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    print(_HEADINGS)
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("epochs", total=epochs)
-        for result in results:
+        for position, result in enumerate(results):
+            if position == 0:
+                print(_HEADINGS)
             print(_row(result), flush=True)
             progress.update(bar, completed=result.epoch)
 
