@@ -100,5 +100,8 @@ def opened(
     with locked(folder.path):
         ledger = Ledger.open(sqlite_storage(folder.database), config)
         ledger.bind_images(images)
+        if not ledger.trials:
+            # Of a study whose database is gone: these would be taken for the new trials' own.
+            shutil.rmtree(folder.checkpoints, ignore_errors=True)
         write_text(folder.study_file, dump_study(config))
         yield ledger
