@@ -1,0 +1,13 @@
+.PHONY: check test test-all
+
+check:  ## style, types and layers
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+
+test:  ## what runs anywhere in minutes: no network, no GPU, no CIFAR-10
+	pytest
+
+test-all:  ## everything, slow tests and those that need a GPU or CIFAR-10 included
+	pytest -m ""
