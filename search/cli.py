@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seresnet.errors import UserError
 
+MACHINE_FAILED = 3
 INTERRUPTED = 130
 
 
@@ -46,7 +47,8 @@ def run(
         argv: arguments, those of the process if none are given.
 
     Returns:
-        0 done; the error's code after `error:` and `hint:` lines; 130 interrupted.
+        0 done; the error's code after `error:` and `hint:` lines; 3 the system refused a file or a
+        connection, such as for a full disk; 130 interrupted.
     """
     arguments = parser.parse_args(argv)
     typed = sys.argv[1:] if argv is None else argv
@@ -55,6 +57,7 @@ def run(
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         body(arguments)
+        sys.stdout.flush()
     except UserError as error:
         tell_error(error)
         return error.exit_code
@@ -64,6 +67,12 @@ def run(
     except BrokenPipeError:
         # The reader of stdout has left, as `| head` does; nothing more can be shown to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        logging.info("the system refused", exc_info=error)
+        place = f"{error.filename}: " if error.filename else ""
+        hint = "free space, or mend the permissions; then run the same command again"
+        tell_error(UserError(f"{place}{error.strerror or error}", hint))
+        return MACHINE_FAILED
     return 0
 
 

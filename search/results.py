@@ -102,4 +102,11 @@ def _read(path: Path, dtypes: dict[str, str]) -> "pd.DataFrame":
         raise DataError(f"{path}: no such table", "name a study folder, such as results/demo")
     # Empty numbers are missing; texts are what they say, though it be `nan` or nothing.
     numbers = {name: [""] for name, dtype in dtypes.items() if dtype != "string"}
-    return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=numbers)
+    return pd.read_csv(
+        path,
+        dtype=dtypes,
+        keep_default_na=False,
+        na_values=numbers,
+        lineterminator="\n",
+        float_precision="round_trip",
+    )

@@ -99,8 +99,9 @@ class TrainConfig:
         rules.append(("channels", min(self.channels) >= 1, ">= 1 in each stage"))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, float):
-                rules.append((field.name, math.isfinite(value), "finite"))
+            numbers = value if isinstance(value, tuple) else (value,)
+            finite = all(math.isfinite(x) for x in numbers if isinstance(x, float))
+            rules.append((field.name, finite, "finite"))
         rules.append(
             ("precision", self.precision in ("auto", "bf16", "fp32"), "auto, bf16 or fp32")
         )
@@ -120,5 +121,14 @@ class TrainConfig:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the settings as sorted JSON: the same in any process."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True, allow_nan=False)
+        # 1 and 1.0 are equal settings, but not equal JSON
+        values = {name: _as_floats(value) for name, value in dataclasses.asdict(self).items()}
+        text = json.dumps(values, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_floats(value: object) -> object:
+    """Return numbers as floats, alone or in a tuple; text as it is."""
+    if isinstance(value, tuple):
+        return [_as_floats(each) for each in value]
+    return float(value) if isinstance(value, int) and abs(value) < 2**53 else value

@@ -60,9 +60,9 @@ def run(
     yield from state.history
     for result in train(state, train_data, val_data):
         checkpoint.save(state, checkpoints)
-        rows = [dataclasses.asdict(each) for each in state.history]
-        write_csv(folder / "epochs.csv", list(rows[0]), rows)
+        _write_epochs(state, folder)
         yield result
+    _write_epochs(state, folder)
     _finish(state, folder, {**_test(state, test_data), **provenance})
     shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -97,6 +97,11 @@ def holder(folder: Path) -> str | None:
 def is_finished(folder: Path, owner: str) -> bool:
     """Return whether the folder holds exactly this run, complete."""
     return holder(folder) == owner and (folder / "metrics.json").is_file()
+
+
+def _write_epochs(state: TrainState, folder: Path) -> None:
+    rows = [dataclasses.asdict(each) for each in state.history]
+    write_csv(folder / "epochs.csv", list(rows[0]), rows)
 
 
 def _test(state: TrainState, test_data: Split | None) -> dict[str, object]:

@@ -64,9 +64,15 @@ def _sidecar_path(path: Path) -> Path:
 def _check(logits: Tensor, ids: Tensor, num_parameters: int) -> None:
     """Raise DataError at the first rule of the competition, or of sanity, that does not hold."""
     if len(logits) != len(ids) or logits.shape[1:] != (NUM_CLASSES,):
-        raise DataError(f"submission: {len(ids)} ids, but logits of shape {tuple(logits.shape)}")
+        raise DataError(
+            f"submission: {len(ids)} ids, but logits of shape {tuple(logits.shape)}",
+            "label the images of the file that the ids come from",
+        )
     if len(ids.unique()) != len(ids):
-        raise DataError(f"submission: {len(ids) - len(ids.unique())} ids occur more than once")
+        raise DataError(
+            f"submission: {len(ids) - len(ids.unique())} ids occur more than once",
+            "use the competition's own test file, whose ids are unique",
+        )
     bad = int((~torch.isfinite(logits)).any(dim=1).sum())
     if bad:
         raise DataError(

@@ -209,6 +209,7 @@ def _validate(
 def evaluate(model: nn.Module, data: Split, state: TrainState) -> tuple[float, float]:
     """Return (mean cross-entropy in nats, accuracy in [0, 1]): no smoothing, mixup or dropout."""
     logits = predict(model, data.images, config=state.config, dtype=state.dtype)
-    loss = F.cross_entropy(logits, data.labels)
-    accuracy = (logits.argmax(dim=1) == data.labels).double().mean()
+    labels = data.labels.to(logits.device)
+    loss = F.cross_entropy(logits, labels)
+    accuracy = (logits.argmax(dim=1) == labels).double().mean()
     return float(loss), float(accuracy)

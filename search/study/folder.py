@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.study.errors import MachineError
-from search.study.ledger import Ledger, sqlite_storage
+from search.study.ledger import Ledger, refused_if_damaged, sqlite_storage
 from search.study.lock import locked
 from search.study.records import TrialRecord, incumbent
 from search.study.space import StudyConfig, dump_study
@@ -95,10 +95,12 @@ def opened(
         MachineError: the folder cannot be written, or another driver holds it.
         ConfigError: the study there was made with other settings.
         DataError: it was made with other images.
+        DamagedStudyError: `study.db` is no database of this program.
     """
     folder.create()
     with locked(folder.path):
-        ledger = Ledger.open(sqlite_storage(folder.database), config)
+        with refused_if_damaged(folder.database):
+            ledger = Ledger.open(sqlite_storage(folder.database), config)
         ledger.bind_images(images)
         if not ledger.trials:
             # Of a study whose database is gone: these would be taken for the new trials' own.

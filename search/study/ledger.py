@@ -7,20 +7,21 @@ so that a start after any interruption finds all there is to know.
 import dataclasses
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from search.study.config import loads
-from search.study.errors import DamagedStudyError
+from search.study.errors import DamagedStudyError, MachineError
 from search.study.records import Host, Suggestion, TrialRecord, epoch_attribute, read_record
 from search.study.rungs import is_stopped, rung_epochs
-from search.study.samplers import derived_seed, make_sampler
+from search.study.samplers import derived_seed, distributions, finish_asking, make_sampler
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
@@ -34,6 +35,25 @@ def sqlite_storage(path: Path) -> BaseStorage:
     """Return Optuna's storage on one SQLite file, made where it is missing."""
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})
+
+
+@contextmanager
+def refused_if_damaged(path: Path) -> Iterator[None]:
+    """Turn SQLite's complaints about a file into errors that say what to do.
+
+    Raises:
+        MachineError: the file cannot be read or written now: locked, no permission, no space.
+        DamagedStudyError: it is no database, or a damaged one.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).lower()
+        if isinstance(error, OperationalError):
+            hint = "end what else holds it open, or free space; then run the same command again"
+            raise MachineError(f"{path}: {reason}", hint) from error
+        hint = "restore the file from a copy, or start another study with --name"
+        raise DamagedStudyError(f"{path}: {reason}", hint) from error
 
 
 class Ledger:
@@ -126,6 +146,7 @@ class Ledger:
         """
         if self._orphans:
             record = self.trials[self._orphans.pop(0)]
+            self._complete(record)
         elif len(self.trials) < self.config.study.num_trials:
             record = self._ask()
         else:
@@ -198,16 +219,29 @@ class Ledger:
         waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if number < len(self._fixed) and not waiting:
             self._study.enqueue_trial(dict(self._fixed[number][1]))
-        seed = self.config.study.seed
-        self._study.sampler = make_sampler(self.config.sampler, seed=derived_seed(seed, number))
-        trial = self._study.ask(fixed_distributions=distributions(self.config))
-        # The study file gives whole numbers as floats; a sampled one is an int already.
-        is_integer = self.config.is_integer
-        params = {name: int(v) if is_integer(name) else v for name, v in trial.params.items()}
-        record = TrialRecord(number=trial.number, params=params)
-        self._handles[number] = trial
+        self._set_sampler(number)
+        self._handles[number] = trial = self._study.ask(distributions(self.config))
+        record = TrialRecord(number=number, params=self._params(trial))
         self.trials.append(record)
         return record
+
+    def _complete(self, record: TrialRecord) -> None:
+        """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
+        if len(record.params) == len(self.config.space):
+            return
+        self._set_sampler(record.number)
+        trial = self._handle(record.number)
+        finish_asking(self._study, trial, distributions(self.config))
+        record.params = self._params(trial)
+
+    def _set_sampler(self, number: int) -> None:
+        seed = derived_seed(self.config.study.seed, number)
+        self._study.sampler = make_sampler(self.config.sampler, seed=seed)
+
+    def _params(self, trial: Trial) -> dict[str, float]:
+        """Return a trial's values; the study file gives whole numbers as floats."""
+        is_integer = self.config.is_integer
+        return {name: int(v) if is_integer(name) else v for name, v in trial.params.items()}
 
     def _is_stopped(self, record: TrialRecord, epoch: int) -> bool:
         if epoch not in self._rungs or self.is_exempt(record.number):
@@ -249,13 +283,3 @@ def _refuse_changes(old: StudyConfig, new: StudyConfig) -> None:
             "\n".join(f"the study was made with other settings: {change}" for change in changes),
             "restore these keys, or start another study with --name",
         )
-
-
-def distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
-    """Return the space in Optuna's terms; integer fields have integer distributions."""
-    return {
-        name: IntDistribution(int(d.low), int(d.high), log=d.log)
-        if config.is_integer(name)
-        else FloatDistribution(d.low, d.high, log=d.log)
-        for name, d in config.space.items()
-    }

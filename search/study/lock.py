@@ -17,10 +17,17 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the study folder; the kernel frees the lock however the process ends.
 
     Raises:
-        MachineError: another driver holds it; its host, process and start are named.
+        MachineError: another driver holds it, and its host, process and start are named; or the
+            lock's file is not ours to open.
     """
     path = folder / ".lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise MachineError(
+            f"{path}: the lock cannot be taken: {error.strerror}",
+            "let the file belong to you, or give this study another --name",
+        ) from error
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

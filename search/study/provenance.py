@@ -26,7 +26,7 @@ def record_start(path: Path, ledger: Ledger, data: dict[str, object], command: s
     """
     try:
         starts = json.loads(path.read_text())["starts"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         starts = []
     start = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

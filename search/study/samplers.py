@@ -3,8 +3,10 @@
 import hashlib
 
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
 
-from search.study.space import SamplerConfig
+from search.study.space import SamplerConfig, StudyConfig
 
 
 def derived_seed(*parts: int) -> int:
@@ -24,3 +26,29 @@ def make_sampler(config: SamplerConfig, *, seed: int) -> optuna.samplers.BaseSam
     if config.name == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.num_startup)
+
+
+def distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
+    """Return the space in Optuna's terms; integer fields have integer distributions."""
+    return {
+        name: IntDistribution(int(d.low), int(d.high), log=d.log)
+        if config.is_integer(name)
+        else FloatDistribution(d.low, d.high, log=d.log)
+        for name, d in config.space.items()
+    }
+
+
+def finish_asking(study: optuna.Study, trial: Trial, space: dict[str, BaseDistribution]) -> None:
+    """Draw what is missing of a suggestion, with the study's sampler as at its beginning.
+
+    `Study.ask` stores one value after the other, so a kill may leave some. Those are drawn once
+    more and dropped: the ones after them come out as they would have.
+    """
+    frozen = study.get_trials(deepcopy=False)[trial.number]
+    for name, domain in space.items():
+        if name in frozen.params and name not in trial.relative_params and not domain.single():
+            study.sampler.sample_independent(study, frozen, name, domain)
+        elif isinstance(domain, IntDistribution):
+            trial.suggest_int(name, domain.low, domain.high, log=domain.log)
+        elif isinstance(domain, FloatDistribution):
+            trial.suggest_float(name, domain.low, domain.high, log=domain.log)
