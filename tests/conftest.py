@@ -11,11 +11,11 @@ from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.synthetic import make_synthetic
 
-TINY_CHANNELS = (4, 8, 16, 16)
+TINY_CHANNELS = (8, 8, 16, 16)
 TINY_STUDY = """\
 study: {num_trials: 6, min_epochs: 2, max_epochs: 4, reduction_factor: 2, seed: 7}
 data: {source: synthetic, num_val: 256, num_train: 256}
-train: {channels: [4, 8, 16, 16], precision: fp32}
+train: {channels: [8, 8, 16, 16], precision: fp32}
 space:
   dropout: {low: 0.0, high: 0.5}
   warmup_epochs: {low: 0, high: 1}

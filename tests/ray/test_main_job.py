@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray]
 STUDY = """\
 study: {num_trials: 4, min_epochs: 1, max_epochs: 2, reduction_factor: 2, seed: 3}
 data: {source: synthetic, num_val: 256, num_train: 256}
-train: {channels: [4, 8, 16, 16], warmup_epochs: 0, ema_decay: 0.5, precision: fp32}
+train: {channels: [8, 8, 16, 16], warmup_epochs: 0, ema_decay: 0.5, precision: fp32}
 space:
   lr: {low: 1e-3, high: 1e30, log: true}
 baseline: {lr: 0.1}
