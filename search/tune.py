@@ -85,6 +85,7 @@ def _show_plan(config: "StudyConfig") -> None:
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     """Search and deliver. The images are read first: where they are bad, nothing is written."""
     from search.engine.cluster import grant, session
+    from search.engine.delivery import winner
     from search.retrain import deliver, is_delivered, read_images, show
     from search.study.folder import StudyFolder, opened
     from search.study.provenance import record_start
@@ -104,6 +105,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             ):
                 granted = grant(config.resources)
                 _search(folder, ledger, images.dataset, granted, view)
+                winner(ledger)  # a study without a completed trial is not done
                 if wanted:
                     deliver(folder, ledger, images, granted, view)
         show(folder, ledger)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -16,11 +17,10 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-# A cluster started where a token lies asks for it, but a driver sends it only if told to.
-if (Path.home() / ".ray" / "auth_token").is_file():
+# A cluster started where a token lies asks for it, but a driver sends it only if told to. Once Ray
+# is imported its driver has decided, and its servers alone would hear of a change.
+if "ray" not in sys.modules and (Path.home() / ".ray" / "auth_token").is_file():
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-import sys
 
 import ray
 

@@ -72,11 +72,11 @@ def retrain(
             except StopIteration:
                 del streams[stream]
             except ray.exceptions.RayTaskError as error:
-                raise _unfinished(job, str(error.cause)) from error
+                raise _unfinished(job, error.cause) from error
             except ray.exceptions.RayError as error:
                 del streams[stream]
                 if attempts[job.folder] > _MAX_RETRIES:
-                    raise _unfinished(job, "its worker died") from error
+                    raise _unfinished(job, error) from error
                 waiting.append(job)
 
 
@@ -109,11 +109,9 @@ def _label(model: Path, images: np.ndarray) -> np.ndarray:
     return logits.cpu().numpy()
 
 
-def _unfinished(job: Job, reason: str) -> UnfinishedError:
-    text = " ".join(reason.split())
-    return UnfinishedError(
-        f"{job.folder}: training stopped: {text}",
-        "mend the cause, then run the same command: it goes on from the last checkpoint"
-        if DivergedError.__name__ not in text
-        else "the winner does not train to completion with this seed: choose another seed",
-    )
+def _unfinished(job: Job, reason: Exception) -> UnfinishedError:
+    text = " ".join(str(reason).split()) or type(reason).__name__
+    hint = "mend the cause, then run the same command: it goes on from the last checkpoint"
+    if isinstance(reason, DivergedError):
+        hint = "the winner does not train to completion with this seed: choose other retrain.seeds"
+    return UnfinishedError(f"{job.folder}: training stopped: {text}", hint)

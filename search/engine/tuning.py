@@ -12,6 +12,7 @@ from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearch
 from search.engine.cluster import Grant
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
+from search.study.records import trial_id
 
 _MAX_RETRIES = 2  # of a trial whose worker died; what would fail again is not retried
 
@@ -55,7 +56,7 @@ def _tuner(
             num_samples=ledger.num_remaining,
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
-            trial_dirname_creator=lambda trial: f"t{trial.config['number']:04d}",
+            trial_dirname_creator=lambda trial: trial_id(trial.config["number"]),
         ),
         run_config=ray.tune.RunConfig(
             name="search",

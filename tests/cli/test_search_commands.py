@@ -1,0 +1,111 @@
+"""The commands as they are typed, without Ray: help, plans, usage."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import ray
+
+from search import retrain, tune
+from search.study.space import load_study
+
+HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """An empty folder to work in, and a Ray that must not be started."""
+    folder = tmp_path / "workplace"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray was started"))
+    return folder
+
+
+def run_python(*arguments):
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("command", ["search.tune", "search.retrain"])
+def test_help_ends_with_an_example_and_comes_at_once(command):
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        text = run_python("-m", command, "--help")
+        seconds.append(time.perf_counter() - started)
+    *_, title, example = text.rstrip().splitlines()
+    assert title == "example:"
+    assert example.startswith(f"  python -m {command} --")
+    assert min(seconds) < 0.3
+
+
+@pytest.mark.parametrize("command", ["search.tune", "search.retrain"])
+def test_help_imports_nothing_heavy(command):
+    code = f"""
+import sys, {command} as command
+try:
+    command.main(["--help"])
+except SystemExit:
+    print(sorted(set(sys.modules) & {set(HEAVY)}))
+"""
+    assert run_python("-c", code).splitlines()[-1] == "[]"
+
+
+def test_a_dry_run_prints_a_study_file_that_loads_back_equal(study_file, workplace, capsys):
+    assert tune.main(["--space", str(study_file), "--dry-run"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    copy = study_file.with_name("copy.yaml")
+    copy.write_text(printed.out)
+    assert load_study(copy) == load_study(study_file)
+    assert printed.out.splitlines()[-3:] == [
+        "# trials may be stopped after epochs: 2",
+        "# search: at most 24 epochs (6 x 4)",
+        "# retrain: 2 epochs (1 seeds x 2)",
+    ]
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_dry_run_shows_what_the_flags_change(study_file, capsys):
+    flags = ["--num-trials", "9", "--seed", "3", "--gpus-per-trial", "0.5"]
+    flags += ["--max-concurrent", "2"]
+    assert tune.main(["--space", str(study_file), "--dry-run", *flags]) == 0
+    copy = study_file.with_name("copy.yaml")
+    copy.write_text(capsys.readouterr().out)
+    config = load_study(copy)
+    assert (config.study.num_trials, config.study.seed) == (9, 3)
+    assert (config.resources.gpus_per_trial, config.resources.max_concurrent) == (0.5, 2)
+    assert "(9 x 4)" in copy.read_text()
+
+
+def test_a_dry_run_without_a_pruner_promises_no_stops(study_file, capsys):
+    study_file.write_text(study_file.read_text() + "pruner: {name: none}\n")
+    assert tune.main(["--space", str(study_file), "--dry-run"]) == 0
+    assert "stopped after epochs: none" in capsys.readouterr().out
+
+
+def test_a_dry_run_needs_no_ray(study_file):
+    code = f"""
+import sys, search.tune
+search.tune.main(["--space", {str(study_file)!r}, "--dry-run"])
+print(sorted(set(sys.modules) & {{"ray", "torch", "optuna"}}))
+"""
+    assert run_python("-c", code).splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("main", "argv"),
+    [
+        pytest.param(tune.main, [], id="no-study-file"),
+        pytest.param(tune.main, ["--space", "a.yaml", "--trials", "3"], id="unknown-flag"),
+        pytest.param(tune.main, ["--space", "a.yaml", "--num-trials", "many"], id="no-number"),
+        pytest.param(tune.main, ["a.yaml"], id="positional"),
+        pytest.param(retrain.main, [], id="no-study"),
+    ],
+)
+def test_wrong_usage_ends_with_code_two(main, argv):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2

@@ -1,0 +1,247 @@
+import contextlib
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import ray
+import ray.tune
+import torch
+
+from search.engine import trial as trial_module
+from search.engine.messages import EpochMessage, Failure, read_message
+from search.engine.trial import (
+    as_arrays,
+    as_split,
+    classify,
+    describe_host,
+    granted_device,
+    run_trial,
+    set_granted_threads,
+)
+from seresnet.data import Split
+from seresnet.train import DivergedError, TrainState
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def granted(monkeypatch):
+    """A function that pretends what Ray granted to this process, and what torch finds."""
+
+    def pretend(*, gpus=(), has_cuda=False, **resources):
+        context = SimpleNamespace(get_assigned_resources=lambda: resources)
+        monkeypatch.setattr(ray, "get_gpu_ids", lambda: list(gpus))
+        monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+
+    return pretend
+
+
+@pytest.mark.parametrize("has_cuda", [True, False], ids=["cuda-in-sight", "no-cuda"])
+def test_without_a_granted_gpu_a_trial_computes_on_the_cpu(granted, has_cuda):
+    granted(gpus=[], has_cuda=has_cuda)
+    assert granted_device() == CPU
+
+
+@pytest.mark.parametrize("gpus", [[3], ["3"], [0, 1]], ids=["one", "by-name", "two"])
+def test_a_granted_gpu_is_the_first_that_ray_leaves_in_sight(granted, gpus):
+    granted(gpus=gpus, has_cuda=True)
+    assert granted_device() == torch.device("cuda", 0)
+
+
+def test_a_granted_gpu_that_torch_cannot_use_is_an_error(granted):
+    granted(gpus=[0], has_cuda=False)
+    with pytest.raises(RuntimeError, match="granted a GPU, but this PyTorch was built without"):
+        granted_device()
+
+
+@pytest.mark.parametrize(
+    ("resources", "threads"),
+    [
+        pytest.param({"CPU": 0.5}, 1, id="half-a-cpu"),
+        pytest.param({"CPU": 1.0}, 1, id="one"),
+        pytest.param({"CPU": 2.0}, 2, id="two"),
+        pytest.param({"CPU": 2.5, "GPU": 0.5}, 2, id="rounded-down"),
+        pytest.param({}, 1, id="none-named"),
+    ],
+)
+def test_a_trial_computes_with_as_many_threads_as_cpus_were_granted(granted, resources, threads):
+    granted(**resources)
+    torch.set_num_threads(2 if threads == 1 else 1)
+    set_granted_threads()
+    assert torch.get_num_threads() == threads
+
+
+def raised(error):
+    """Return the error with the traceback that a raised one has."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        pytest.param(
+            DivergedError(3, "loss not finite at step 2 of 9"),
+            "diverged",
+            "diverged in epoch 3: loss not finite at step 2 of 9",
+            id="diverged",
+        ),
+        pytest.param(
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the manual"),
+            "cuda-oom",
+            "CUDA out of memory. Tried to allocate 2 GiB. "
+            "(fewer trials at once, or a smaller batch_size)",
+            id="out-of-memory",
+        ),
+        pytest.param(
+            ValueError("two\n  lines"),
+            "exception",
+            "ValueError: two lines (test_trial.py:",
+            id="other",
+        ),
+        pytest.param(
+            AssertionError(), "exception", "AssertionError: no message (test_trial.py:", id="mute"
+        ),
+    ],
+)
+def test_an_error_becomes_one_line_with_its_kind(error, kind, text):
+    failure = classify(raised(error))
+    assert failure.kind == kind
+    assert failure.error.startswith(text)
+    assert len(failure.error.splitlines()) == 1
+
+
+def test_only_what_nobody_foresaw_is_logged_with_its_traceback(caplog):
+    classify(raised(DivergedError(1, "loss not finite")))
+    assert caplog.records == []
+    classify(raised(ValueError("odd")))
+    assert "ValueError: odd" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_images_travel_and_come_back_equal(tiny_split):
+    split = as_split(as_arrays(tiny_split))
+    assert torch.equal(split.images, tiny_split.images)
+    assert torch.equal(split.labels, tiny_split.labels)
+
+
+def test_a_trial_that_writes_into_its_images_leaves_the_others_alone():
+    images, labels = np.full((2, 3, 32, 32), 7, dtype=np.uint8), np.array([1, 2])
+    for array in (images, labels):
+        array.setflags(write=False)  # as Ray's object store hands them out
+    split = as_split((images, labels))
+    split.images.zero_()
+    split.labels.zero_()
+    assert images.min() == 7
+    assert labels.tolist() == [1, 2]
+
+
+def test_a_host_tells_where_and_how_a_trial_computes(tiny_config):
+    host = describe_host(TrainState.create(tiny_config, CPU))
+    assert (host.device, host.dtype, host.threads) == ("cpu", "float32", 1)
+    assert host.node
+
+
+class Stopped(SystemExit):
+    """What `ray.tune.report` raises in a trial that the driver stops."""
+
+
+@pytest.fixture
+def start(granted, monkeypatch, study_config, tiny_split, tmp_path):
+    """A function that runs a trial of the tiny study, stopped at its so-manieth report."""
+    granted(CPU=1.0)
+    arrays = as_arrays(Split(tiny_split.images[:64], tiny_split.labels[:64]))
+    checkpoints = tmp_path / "checkpoints"
+
+    def start(*, stopped_at=99, params=None):
+        messages = []
+
+        def report(metrics):
+            flat = {**metrics, **{f"host/{k}": v for k, v in metrics.get("host", {}).items()}}
+            messages.append(read_message(flat))
+            if isinstance(messages[-1], EpochMessage):
+                epoch = messages[-1].result.epoch
+                assert (checkpoints / "t0005" / f"epoch-{epoch:04d}.pt").is_file()
+            if len(messages) == stopped_at:
+                raise Stopped(0)
+
+        monkeypatch.setattr(ray.tune, "report", report)
+        params = {"dropout": 0.1, "warmup_epochs": 1} if params is None else params
+        config = {"number": 5, "params": params, "seed": 3}
+        with contextlib.suppress(Stopped):
+            run_trial(
+                config,
+                study=study_config,
+                checkpoints=checkpoints,
+                train_arrays=arrays,
+                val_arrays=arrays,
+            )
+        return messages
+
+    return start
+
+
+def numbers(messages):
+    """Return the results without their times."""
+    return [dataclasses.replace(m.result, seconds=0, images_per_second=0) for m in messages]
+
+
+def test_a_trial_reports_each_epoch_once_its_checkpoint_lies_on_disk(start):
+    messages = start()
+    assert [m.result.epoch for m in messages] == [1, 2, 3, 4]
+    assert all(m.host.device == "cpu" for m in messages)
+    assert all(0 <= m.result.val_accuracy <= 1 for m in messages)
+
+
+def test_an_interrupted_trial_reports_its_last_epoch_again_and_ends_as_if_it_had_run_on(start):
+    before, after = start(stopped_at=2), start()
+    assert [m.result.epoch for m in before] == [1, 2]
+    assert [m.result.epoch for m in after] == [2, 3, 4]
+    assert after[0].result == before[1].result
+    assert numbers(start(stopped_at=1)) == numbers(after[-1:])  # nothing is left to train
+
+
+def test_an_interruption_leaves_no_trace_in_the_numbers(start, tmp_path):
+    whole = numbers(start())
+    for path in (tmp_path / "checkpoints" / "t0005").iterdir():
+        path.unlink()
+    parts = [*start(stopped_at=2), *start()[1:]]
+    assert numbers(parts) == whole
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "text"),
+    [
+        pytest.param({"lr": 1e30}, "diverged", "diverged in epoch 1: ", id="diverged"),
+        pytest.param({"dropout": 2.0}, "exception", "ValueError: dropout: must be in", id="bad"),
+        pytest.param({}, "exception", "RuntimeError: boom (test_trial.py", id="crashed"),
+    ],
+)
+def test_a_trial_that_cannot_go_on_says_why_and_reports_nothing_else(
+    start, monkeypatch, params, kind, text
+):
+    def crash(*_):
+        raise RuntimeError("boom")
+
+    if not params:
+        monkeypatch.setattr(trial_module, "train", crash)
+    params = {"dropout": 0.1, "warmup_epochs": 0, **params}
+    (failure,) = start(params=params)
+    assert isinstance(failure, Failure)
+    assert failure.kind == kind
+    assert failure.error.startswith(text)
+
+
+def test_the_settings_of_a_trial_are_the_studys_with_its_own_laid_over(start, monkeypatch):
+    made = []
+    create = TrainState.create
+    monkeypatch.setattr(
+        TrainState, "create", lambda config, device: made.append(config) or create(config, device)
+    )
+    start(stopped_at=1)
+    (config,) = made
+    assert (config.dropout, config.warmup_epochs, config.seed) == (0.1, 1, 3)
+    assert (config.epochs, config.channels) == (4, (8, 8, 16, 16))

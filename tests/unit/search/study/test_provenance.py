@@ -1,0 +1,113 @@
+import json
+import re
+from importlib.metadata import version
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from search.study import provenance
+from search.study.ledger import Ledger
+from search.study.provenance import code_version, hardware, record_start
+
+DATA = {"source": "synthetic", "train_sha256": "ab", "val_sha256": "cd", "files": None}
+
+
+@pytest.fixture
+def ledger(study_config):
+    return Ledger.open(InMemoryStorage(), study_config)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "provenance.json"
+
+
+def test_the_facts_of_a_study_are_recorded(path, ledger):
+    record_start(path, ledger, DATA, "python -m search.tune --space 'a b.yaml'")
+    content = json.loads(path.read_text())
+    assert list(content) == ["study", "seed", "data", "starts"]
+    assert (content["study"], content["seed"], content["data"]) == (ledger.id, 7, DATA)
+    (start,) = content["starts"]
+    assert start["command"] == "python -m search.tune --space 'a b.yaml'"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", start["at"])
+    assert start["versions"]["optuna"] == version("optuna")
+    assert {"python", "torch", "ray", "numpy", "pandas"} < set(start["versions"])
+    assert start["hardware"]["cpus"] >= 1
+    assert start["hardware"]["memory_gb"] > 0
+    assert {"commit", "dirty"} < set(start)
+
+
+def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
+    for command in ("first", "second", "third"):
+        before = json.loads(path.read_text())["starts"] if path.exists() else []
+        record_start(path, ledger, DATA, command)
+        assert json.loads(path.read_text())["starts"][:-1] == before
+    assert [s["command"] for s in json.loads(path.read_text())["starts"]] == [
+        "first", "second", "third",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param('{"starts": [', id="torn"),
+        pytest.param("{}", id="without-starts"),
+        pytest.param("\udcff", id="not-utf-8"),
+        pytest.param("[]", id="a-list"),
+    ],
+)
+def test_a_damaged_file_does_not_stop_the_study(path, ledger, text):
+    path.write_text(text, errors="surrogateescape")
+    record_start(path, ledger, DATA, "again")
+    assert [s["command"] for s in json.loads(path.read_text())["starts"]] == ["again"]
+
+
+def test_nothing_of_the_environment_is_recorded(path, ledger, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tell-nobody")
+    monkeypatch.setenv("USER", "somebody-by-name")
+    monkeypatch.setenv("SEARCH_TOKEN", "also-secret")
+    record_start(path, ledger, DATA, "command")
+    text = path.read_text()
+    for word in ("tell-nobody", "somebody-by-name", "also-secret", "AWS", "environ", "PATH"):
+        assert word not in text
+
+
+def test_the_file_is_one_that_every_json_reader_takes(path, ledger):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record_start(path, ledger, {**DATA, "mean": float("nan")}, "command")
+    assert not path.exists()
+
+
+def test_outside_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(provenance, "_SOURCE", tmp_path)
+    assert code_version() == {"commit": None, "dirty": None}
+
+
+def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert code_version() == {"commit": None, "dirty": None}
+
+
+def test_a_changed_file_makes_the_code_dirty(tmp_path, monkeypatch):
+    def git(*arguments):
+        assert provenance._git("-c", "user.name=t", "-c", "user.email=t@t", *arguments) is not None
+
+    monkeypatch.setattr(provenance, "_SOURCE", tmp_path)
+    (tmp_path / "a.py").write_text("1")
+    git("init", "--quiet")
+    git("add", "a.py")
+    git("commit", "--quiet", "--message", "first")
+    clean = code_version()
+    assert re.fullmatch("[0-9a-f]{40}", clean["commit"])
+    assert clean["dirty"] is False
+    (tmp_path / "untracked.py").write_text("2")
+    assert code_version() == clean
+    (tmp_path / "a.py").write_text("3")
+    assert code_version() == {**clean, "dirty": True}
+
+
+def test_a_machine_without_proc_is_described_all_the_same(monkeypatch):
+    monkeypatch.setattr(provenance, "Path", lambda _: provenance._SOURCE / "nowhere")
+    assert set(hardware()) == {"system", "processor", "cpus", "memory_gb"}
