@@ -63,3 +63,11 @@ def test_files_named_in_the_file_tree_exist():
         names = re.findall(r"\b(\w+\.py)\b", lines)
         assert names
         assert [name for name in names if not (ROOT / folder / name).exists()] == []
+
+
+def test_the_analyses_print_what_the_readme_shows(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    kinds = [kind for kind, _ in BLOCKS]
+    position = kinds.index("python")
+    exec(BLOCKS[position][1], {})
+    assert capsys.readouterr().out.rstrip() == BLOCKS[position + 1][1].rstrip()

@@ -18,8 +18,6 @@ from seresnet.model_file import load_model
 from seresnet.synthetic import make_synthetic
 
 ROOT = Path(__file__).parents[2]
-# Eight channels: with fewer, PyTorch 2.13 crashes on CPUs that have AVX2 but no AVX-512,
-# https://github.com/uxlfoundation/oneDNN/issues/6035
 NARROW = ["warmup_epochs=0", "channels=(8, 8, 16, 16)", "batch_size=32", "precision=fp32"]
 
 

@@ -88,7 +88,7 @@ def without(key):
         pytest.param(without("config"), "config", id="no-settings"),
         pytest.param(without("state_dict"), "state_dict", id="no-weights"),
         pytest.param(with_settings(channels=[8, 16, 32, 64]), "SEResNet", id="other-widths"),
-        pytest.param(with_settings(channels=[4, 8, 16]), ".", id="three-stages"),
+        pytest.param(with_settings(channels=[8, 8, 16]), ".", id="three-stages"),
         pytest.param(with_settings(dropout=1.5), "dropout: must be in", id="setting-out-of-range"),
         pytest.param(with_settings(nesterov=True), "nesterov", id="unknown-setting"),
         pytest.param(

@@ -235,7 +235,9 @@ def test_a_trial_that_cannot_go_on_says_why_and_reports_nothing_else(
     assert failure.error.startswith(text)
 
 
-def test_the_settings_of_a_trial_are_the_studys_with_its_own_laid_over(start, monkeypatch):
+def test_the_settings_of_a_trial_are_the_studys_with_its_own_laid_over(
+    start, monkeypatch, study_config
+):
     made = []
     create = TrainState.create
     monkeypatch.setattr(
