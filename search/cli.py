@@ -8,9 +8,8 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seresnet.errors import UserError
+from seresnet.errors import SystemRefusalError, UserError
 
-MACHINE_FAILED = 3
 INTERRUPTED = 130
 
 
@@ -59,7 +58,7 @@ def run(
         body(arguments)
         sys.stdout.flush()
     except UserError as error:
-        tell_error(error)
+        note(error.as_text())
         return error.exit_code
     except KeyboardInterrupt:
         note(f"interrupted: every finished epoch is kept; to go on: {arguments.command}")
@@ -69,19 +68,10 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         logging.info("the system refused", exc_info=error)
-        place = f"{error.filename}: " if error.filename else ""
-        hint = "free space, or mend the permissions; then run the same command again"
-        tell_error(UserError(f"{place}{error.strerror or error}", hint))
-        return MACHINE_FAILED
+        refusal = SystemRefusalError(error)
+        note(refusal.as_text())
+        return refusal.exit_code
     return 0
-
-
-def tell_error(error: UserError) -> None:
-    """Write an error to stderr: a line a problem, then one hint."""
-    for line in error.message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -108,5 +108,4 @@ def _read(path: Path, dtypes: dict[str, str]) -> "pd.DataFrame":
         keep_default_na=False,
         na_values=numbers,
         lineterminator="\n",
-        float_precision="round_trip",
     )

@@ -86,6 +86,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     """Search and deliver. The images are read first: where they are bad, nothing is written."""
     from search.engine.cluster import grant, session
     from search.engine.delivery import winner
+    from search.results import write_tables
     from search.retrain import deliver, is_delivered, read_images, show
     from search.study.folder import StudyFolder, opened
     from search.study.provenance import record_start
@@ -96,6 +97,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     with opened(folder, config, images.dataset.report) as ledger:
         wanted = not arguments.no_retrain
         if ledger.num_remaining == 0 and (not wanted or is_delivered(folder, ledger, images)):
+            write_tables(ledger.trials, path)
             cli.note(f"{path}: done already; to search on, give a larger --num-trials")
         else:
             record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
@@ -105,9 +107,9 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             ):
                 granted = grant(config.resources)
                 _search(folder, ledger, images.dataset, granted, view)
-                winner(ledger)  # a study without a completed trial is not done
                 if wanted:
                     deliver(folder, ledger, images, granted, view)
+        winner(ledger)  # without a completed trial there is no success to be told
         show(folder, ledger)
 
 

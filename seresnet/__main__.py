@@ -13,31 +13,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seresnet.config import TrainConfig
-from seresnet.errors import ConfigError, UserError
+from seresnet.errors import ConfigError, SystemRefusalError, UserError
 
 if TYPE_CHECKING:
     from seresnet.data import Split
     from seresnet.epoch import EpochResult
 
-_SYNTHETIC_NUM_VAL = 500  # the embedded set is too small for the default
 _HEADINGS = (
     "epoch  train_loss  val_loss  val_accuracy  val_accuracy_raw        lr  seconds  images/s"
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 done, 1 diverged, 2 wrong input, 130 interrupted."""
+    """Run the command; return its exit code.
+
+    Returns:
+        0 done; 1 diverged; 2 wrong usage or input; 3 the system refused a file; 130 interrupted.
+    """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     typed = sys.argv[1:] if argv is None else argv
     try:
         return _train(arguments)
     except UserError as error:
-        for line in error.message.splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        print(error.as_text(), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        refusal = SystemRefusalError(error)
+        print(refusal.as_text(), file=sys.stderr)
+        return refusal.exit_code
     except KeyboardInterrupt:
         command = shlex.join(["python", "-m", "seresnet", *typed])
         print(f"interrupted: every finished epoch is kept; to go on: {command}", file=sys.stderr)
@@ -68,11 +72,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--download", action="store_true", help="fetch CIFAR-10 into that folder")
     add("--epochs", type=int, metavar="N", help="length of the schedule; default: 250")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="any TrainConfig field")
-    add("--num-val", type=int, default=5000, metavar="N", help="held out; 0: none; default: 5000")
+    add("--num-val", type=int, metavar="N", help="held out; 0: none; default: a tenth")
     add("--out", type=Path, default=Path("results/seresnet"), metavar="DIR", help="of the model")
     add("--device", help="such as cuda:0; default: the first GPU, else the CPU")
-    add("--threads", type=int, metavar="N", help="CPU threads; default: PyTorch's choice")
+    add("--threads", type=_count, metavar="N", help="CPU threads; default: PyTorch's choice")
     return parser
+
+
+def _count(text: str) -> int:
+    """Return a number of at least one; argparse makes a complaint of the ValueError."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {value}")
+    return value
 
 
 def read_settings(epochs: int | None, assignments: Sequence[str]) -> TrainConfig:
@@ -112,14 +124,16 @@ def _value(name: str, text: str, default: object) -> object:
         return text
     try:
         value = ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, TypeError, ValueError):
         value = text
     if isinstance(default, tuple) and isinstance(value, list | tuple):
         kinds = (int,) if isinstance(default[0], int) else (int, float)
         if len(value) == len(default) and all(type(v) in kinds for v in value):
             return tuple(value)
-    elif type(value) is type(default) or (type(value) is int and isinstance(default, float)):
-        return type(default)(value)  # type: ignore[call-arg]
+    elif type(value) is type(default):
+        return value
+    elif type(value) is int and isinstance(default, float) and abs(value) < 2**53:
+        return float(value)
     raise ConfigError(
         f"--set {name}: must be like {default}, got {text}", "give a value of that kind"
     )
@@ -134,7 +148,7 @@ def _train(arguments: argparse.Namespace) -> int:
     config = read_settings(arguments.epochs, arguments.set)
     train_data, val_data, test_data = _read_data(arguments)
     if arguments.threads is not None:
-        torch.set_num_threads(max(1, arguments.threads))
+        torch.set_num_threads(arguments.threads)
     out = arguments.out
     if is_finished(out, identity(config, train_data, val_data)):
         print(f"{out}: done already", file=sys.stderr)
@@ -184,15 +198,15 @@ def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None, Spl
     test_data: Split | None
     if arguments.data == "synthetic":
         labelled, test_data = load_synthetic()
-        num_val = min(arguments.num_val, _SYNTHETIC_NUM_VAL)
     else:
-        root, num_val = Path(arguments.data), arguments.num_val
+        root = Path(arguments.data)
         if arguments.download:
             from seresnet.download import download
 
             download(root)
         labelled, test_data = load_labelled(root), load_test(root)
         warn_unpublished(file_report(root))
+    num_val = len(labelled) // 10 if arguments.num_val is None else arguments.num_val
     if num_val == 0:
         return labelled, None, test_data
     train_data, val_data = hold_out(labelled, num_val=num_val, seed=0)
@@ -204,12 +218,14 @@ def _device(name: str | None) -> Any:
 
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    hint = "use cpu, cuda or cuda:N"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise ConfigError(f"--device {name}: must be a CPU or a CUDA GPU", hint)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"--device {name}: {reason}", "use cpu, cuda or cuda:N") from error
+        raise ConfigError(f"--device {name}: {str(error).splitlines()[0]}", hint) from error
     return device
 
 

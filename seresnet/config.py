@@ -96,8 +96,8 @@ class TrainConfig:
         rules.append(("lr", self.lr > 0, "> 0"))
         rules.append(("seed", 0 <= self.seed < 2**63, "in [0, 2**63)"))
         rules.append(("std", min(self.std) > 0, "> 0 in each channel"))
-        # With 4 channels, oneDNN's gradient of a 1x1 convolution hangs or crashes on AVX2
-        # (torch 2.13, float32, channels last); from 8 on it is sound.
+        # With 4 channels, oneDNN's gradient of a 1x1 convolution hangs or crashes on AVX2 (seen
+        # with torch 2.13, float32, channels last: uxlfoundation/oneDNN#6035); with 8 it is sound.
         rules.append(("channels", min(self.channels) >= 8, ">= 8 in each stage"))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

@@ -1,9 +1,10 @@
 """Errors that a person can fix.
 
 UserError
-├── ConfigError       a setting is wrong
-├── DataError         a data file is missing, damaged or of another kind
-└── CheckpointError   a checkpoint is damaged or belongs to another run
+├── ConfigError         a setting is wrong
+├── DataError           a data file is missing, damaged or of another kind
+├── CheckpointError     a checkpoint is damaged or belongs to another run
+└── SystemRefusalError  the system refused a file: no space, no permission (exit 3)
 """
 
 
@@ -22,6 +23,11 @@ class UserError(Exception):
         self.message = message
         self.hint = hint
 
+    def as_text(self) -> str:
+        """Return what a person is shown: an `error:` line for each problem, then the hint."""
+        lines = [f"error: {line}" for line in self.message.splitlines()]
+        return "\n".join([*lines, f"hint: {self.hint}"] if self.hint else lines)
+
 
 class ConfigError(UserError):
     """A setting is unknown, missing, of the wrong type or out of range."""
@@ -33,3 +39,14 @@ class DataError(UserError):
 
 class CheckpointError(UserError):
     """A checkpoint is damaged, or was written by another run."""
+
+
+class SystemRefusalError(UserError):
+    """The system refused to read or write a file: no space, no permission, a file in the way."""
+
+    exit_code = 3
+
+    def __init__(self, error: OSError) -> None:
+        place = f"{error.filename}: " if error.filename else ""
+        hint = "free space, or mend the permissions; then run the same command again"
+        super().__init__(f"{place}{error.strerror or error}", hint)

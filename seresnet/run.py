@@ -96,7 +96,8 @@ def holder(folder: Path) -> str | None:
 
 def is_finished(folder: Path, owner: str) -> bool:
     """Return whether the folder holds exactly this run, complete."""
-    return holder(folder) == owner and (folder / "metrics.json").is_file()
+    made = all((folder / name).is_file() for name in ("metrics.json", "model.pt"))
+    return made and holder(folder) == owner
 
 
 def _write_epochs(state: TrainState, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The competition's submission file, written only when every check holds."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seresnet.errors import DataError
-from seresnet.files import sha256_of, write_text
+from seresnet.files import write_text
 from seresnet.model import NUM_CLASSES
 
 MAX_PARAMETERS = 5_000_000
@@ -44,16 +45,18 @@ def write_submission(
     order = torch.argsort(ids.cpu())
     labels = logits.argmax(dim=1).cpu()[order].tolist()
     rows = [f"{k},{label}\n" for k, label in zip(ids.cpu()[order].tolist(), labels, strict=True)]
-    write_text(path, "ID,Labels\n" + "".join(rows))
+    text = "ID,Labels\n" + "".join(rows)
     sidecar = {
         "run": run,
         "rows": len(rows),
-        "sha256": sha256_of(path),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "class_histogram": [labels.count(k) for k in range(NUM_CLASSES)],
         "num_parameters": num_parameters,
         **provenance,
     }
+    # The sidecar first: a submission without one is taken for another run's.
     write_text(_sidecar_path(path), json.dumps(sidecar, indent=2, allow_nan=False) + "\n")
+    write_text(path, text)
     return sidecar
 
 

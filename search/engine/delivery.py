@@ -121,6 +121,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
         )
         return bool(
             sidecar["run"] == ledger.id
+            and sidecar["trial"] == winner(ledger).id
             and sidecar["sha256"] == sha256_of(folder.submission)
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == _test_hash(test)

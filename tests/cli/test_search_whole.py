@@ -199,22 +199,12 @@ def test_a_search_without_a_complete_trial_is_no_success(engine, command, folder
     assert set(read_trials(folder.path)["state"]) == {"FAIL"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_tune (tune.py) asks for a winner only after a search: the same command again says "
-    "`done already` and returns 0 with --no-retrain",
-)
 def test_a_search_without_a_complete_trial_is_no_success_the_second_time_either(engine, command):
     engine.kind = "diverged"
     tune.main(command)
     assert tune.main(command) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="_tune (tune.py) writes no tables when the study is done already: deleted, or left "
-    "behind by a kill after the last trial, they stay missing or stale",
-)
 def test_the_same_command_again_makes_a_missing_table(engine, command, folder):
     tune.main(command)
     before = (folder.path / "trials.csv").read_bytes()

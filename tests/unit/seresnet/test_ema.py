@@ -69,8 +69,8 @@ def test_statistics_of_the_norms_are_averaged_and_their_counters_copied(model):
     norm.running_var.fill_(3.0)
     norm.num_batches_tracked.fill_(7)
     ema.update(average, model, decay=0.75)
-    assert average.stem[1].running_mean.tolist() == [1.0] * 4  # 0.75 * 0 + 0.25 * 4
-    assert average.stem[1].running_var.tolist() == [1.5] * 4  # 0.75 * 1 + 0.25 * 3
+    assert average.stem[1].running_mean.tolist() == [1.0] * 8  # 0.75 * 0 + 0.25 * 4
+    assert average.stem[1].running_var.tolist() == [1.5] * 8  # 0.75 * 1 + 0.25 * 3
     assert average.stem[1].num_batches_tracked.item() == 7
 
 

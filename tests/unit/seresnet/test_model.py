@@ -38,15 +38,15 @@ def test_images_of_any_count_and_stages_of_any_width_give_ten_logits(channels, n
     assert logits.dtype == torch.float32
 
 
-def test_stages_halve_the_image_three_times_and_widen_it(model):
+def test_stages_halve_the_image_three_times_and_have_their_widths(model):
     features, shapes = model.stem(torch.rand(2, 3, 32, 32)), []
     shapes.append(tuple(features.shape[1:]))
     for made in model.stages:
         features = made(features)
         shapes.append(tuple(features.shape[1:]))
     assert shapes == [
-        (4, 32, 32),
-        (4, 32, 32), (4, 32, 32),
+        (8, 32, 32),
+        (8, 32, 32), (8, 32, 32),
         (8, 16, 16), (8, 16, 16),
         (16, 8, 8), (16, 8, 8),
         (16, 4, 4), (16, 4, 4),
@@ -120,7 +120,7 @@ def test_shortcut_is_a_1x1_convolution_and_a_norm_where_the_shape_changes(
 
 def test_shortcut_is_the_input_itself_where_the_shape_stays(model):
     is_identity = [isinstance(made.shortcut, nn.Identity) for made in model.stages]
-    # the first block of stage 1 keeps the stem's shape; stage 4 has stage 3's width but a stride
+    # the first block of stage 1 keeps the stem's shape; stages 2 and 4 keep the width, not the size
     assert is_identity == [True, True, False, True, False, True, False, True]
 
 

@@ -165,11 +165,6 @@ def test_a_better_trial_with_the_same_settings_makes_nothing_stale(trained, ledg
     assert unfinished_jobs(trained, ledger, dataset) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="is_finished (seresnet/run.py) looks for metrics.json alone: with model.pt gone the "
-    "same command says `done already`, and a submission asks to `train it again` in vain",
-)
 def test_a_training_whose_model_is_gone_is_done_again(trained, ledger, dataset):
     (trained.retrain(4) / "model.pt").unlink()
     assert [j.config.seed for j in unfinished_jobs(trained, ledger, dataset)] == [4]
@@ -255,11 +250,6 @@ def test_a_damaged_file_makes_the_submission_stale(submitted, ledger, test_image
     assert not is_submitted(submitted, ledger, test_images)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="is_submitted (delivery.py) does not ask who wins now, though its docstring says so; "
-    "search.retrain is saved by asking unfinished_jobs first",
-)
 def test_a_new_winner_makes_the_submission_stale(submitted, ledger, test_images):
     run(ledger, 0.9)
     assert not is_submitted(submitted, ledger, test_images)

@@ -145,7 +145,7 @@ def studies(draw):
             num_trials=1 + len(recipes), min_epochs=min_epochs, seed=draw(st.integers(0, 9))
         ),
         data=DataConfig(source="synthetic", num_train=draw(st.none() | st.integers(1, 10**6))),
-        train=TrainConfig(lr=draw(st.floats(1e-12, 1e12)), channels=(1, 2, 3, 4)),
+        train=TrainConfig(lr=draw(st.floats(1e-12, 1e12)), channels=(8, 9, 10, 11)),
         space={
             "dropout": Domain(low=low, high=high, log=low > 0),
             "warmup_epochs": Domain(low=0, high=warmup),
