@@ -126,7 +126,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == _test_hash(test)
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

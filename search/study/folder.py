@@ -100,10 +100,14 @@ def opened(
     folder.create()
     with locked(folder.path):
         with refused_if_damaged(folder.database):
-            ledger = Ledger.open(sqlite_storage(folder.database), config)
-        ledger.bind_images(images)
-        if not ledger.trials:
-            # Of a study whose database is gone: these would be taken for the new trials' own.
-            shutil.rmtree(folder.checkpoints, ignore_errors=True)
-        write_text(folder.study_file, dump_study(config))
-        yield ledger
+            storage = sqlite_storage(folder.database)
+            ledger = Ledger.open(storage, config)
+        try:
+            ledger.bind_images(images)
+            if not ledger.trials:
+                # Of a study whose database is gone: the new trials would take them for their own.
+                shutil.rmtree(folder.checkpoints, ignore_errors=True)
+            write_text(folder.study_file, dump_study(config))
+            yield ledger
+        finally:
+            storage.engine.dispose()

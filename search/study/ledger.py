@@ -31,7 +31,7 @@ _STUDY_NAME = "search"
 _BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 
 
-def sqlite_storage(path: Path) -> BaseStorage:
+def sqlite_storage(path: Path) -> RDBStorage:
     """Return Optuna's storage on one SQLite file, made where it is missing."""
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})

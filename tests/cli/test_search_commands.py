@@ -90,7 +90,7 @@ def test_a_dry_run_needs_no_ray(study_file):
     code = f"""
 import sys, search.tune
 search.tune.main(["--space", {str(study_file)!r}, "--dry-run"])
-print(sorted(set(sys.modules) & {{"ray", "torch", "optuna"}}))
+print(sorted(set(sys.modules) & {{"ray", "torch", "optuna", "pandas"}}))
 """
     assert run_python("-c", code).splitlines()[-1] == "[]"
 

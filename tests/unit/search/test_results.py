@@ -173,8 +173,8 @@ def test_a_row_tells_the_last_epochs_values_the_total_time_and_the_mean_speed():
             id="none-but-a-complete-one",
         ),
         pytest.param(
-            [trial(0, "FAIL"), *(trial(k, "COMPLETE", 0.5) for k in range(1, 40))],
-            "t0001",
+            [trial(k, "COMPLETE", (0.4, 0.5, 0.6)[k % 3]) for k in range(100)],
+            "t0002",
             id="of-equals-the-earliest",
         ),
         pytest.param(

@@ -76,6 +76,12 @@ def test_the_lock_is_free_after_its_block_though_it_raised(tmp_path):
         pass
 
 
+def test_a_new_owner_leaves_nothing_of_the_last_ones_mark(tmp_path):
+    (tmp_path / ".lock").write_text(json.dumps({"host": "h" * 500, "pid": 1, "since": "then"}))
+    with locked(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())["host"] == platform.node()
+
+
 def test_other_folders_are_free(tmp_path):
     (tmp_path / "other").mkdir()
     with locked(tmp_path), locked(tmp_path / "other"):
