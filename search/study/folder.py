@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.study.errors import MachineError
-from search.study.ledger import Ledger, refused_if_damaged, sqlite_storage
+from search.study.ledger import Ledger, close_storage, refused_if_damaged, sqlite_storage
 from search.study.lock import locked
 from search.study.records import TrialRecord, incumbent
 from search.study.space import StudyConfig, dump_study
@@ -110,4 +110,4 @@ def opened(
             write_text(folder.study_file, dump_study(config))
             yield ledger
         finally:
-            storage.engine.dispose()
+            close_storage(storage)

@@ -21,7 +21,7 @@ from search.study.config import loads
 from search.study.errors import DamagedStudyError, MachineError
 from search.study.records import Host, Suggestion, TrialRecord, epoch_attribute, read_record
 from search.study.rungs import is_stopped, rung_epochs
-from search.study.samplers import derived_seed, distributions, finish_asking, make_sampler
+from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
@@ -31,10 +31,16 @@ _STUDY_NAME = "search"
 _BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 
 
-def sqlite_storage(path: Path) -> RDBStorage:
+def sqlite_storage(path: Path) -> BaseStorage:
     """Return Optuna's storage on one SQLite file, made where it is missing."""
     url = URL.create("sqlite", database=str(path)).render_as_string()
     return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Let go of the database file; storage in memory has none."""
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
 
 
 @contextmanager
@@ -154,7 +160,7 @@ class Ledger:
         # Functions of the number alone, so that nothing is lost by a kill before they are stored.
         is_fixed = record.number < len(self._fixed)
         record.name = self._fixed[record.number][0] if is_fixed else ""
-        record.seed = derived_seed(self.config.study.seed, record.number, 1)
+        record.seed = hashed_seed(self.config.study.seed, record.number, 1)
         # A kill in the middle of an end leaves its reason behind; the trial is to be ended anew.
         record.stop_reason = record.error_kind = record.error = ""
         for attribute in ("name", "seed", "stop_reason", "error_kind", "error"):
@@ -235,7 +241,7 @@ class Ledger:
         record.params = self._params(trial)
 
     def _set_sampler(self, number: int) -> None:
-        seed = derived_seed(self.config.study.seed, number)
+        seed = hashed_seed(self.config.study.seed, number)
         self._study.sampler = make_sampler(self.config.sampler, seed=seed)
 
     def _params(self, trial: Trial) -> dict[str, float]:

@@ -9,7 +9,7 @@ from optuna.trial import Trial
 from search.study.space import SamplerConfig, StudyConfig
 
 
-def derived_seed(*parts: int) -> int:
+def hashed_seed(*parts: int) -> int:
     """Return a seed in [0, 2**31) that depends on all parts: the same in any process."""
     text = "/".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

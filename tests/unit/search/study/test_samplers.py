@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from search.study.config import loads
-from search.study.samplers import derived_seed, distributions, make_sampler
+from search.study.samplers import distributions, hashed_seed, make_sampler
 from search.study.sections import SamplerConfig
 from search.study.space import StudyConfig
 
@@ -21,30 +21,30 @@ PARTS = st.lists(st.integers(0, 2**40), min_size=1, max_size=4)
         pytest.param((7, 63, 1), 1169982113, id="three-parts"),
     ],
 )
-def test_a_derived_seed_is_the_same_for_ever(parts, expected):
-    assert derived_seed(*parts) == expected
+def test_a_hashed_seed_is_the_same_for_ever(parts, expected):
+    assert hashed_seed(*parts) == expected
 
 
 @given(PARTS)
-def test_a_derived_seed_is_one_that_every_library_takes(parts):
-    assert 0 <= derived_seed(*parts) < 2**31
+def test_a_hashed_seed_is_one_that_every_library_takes(parts):
+    assert 0 <= hashed_seed(*parts) < 2**31
 
 
 @given(PARTS, PARTS)
 def test_other_parts_give_another_seed(first, second):
     if first != second:
-        assert derived_seed(*first) != derived_seed(*second)
+        assert hashed_seed(*first) != hashed_seed(*second)
 
 
 def test_digits_do_not_wander_between_the_parts():
-    assert len({derived_seed(1, 11), derived_seed(11, 1), derived_seed(111)}) == 3
+    assert len({hashed_seed(1, 11), hashed_seed(11, 1), hashed_seed(111)}) == 3
 
 
 def suggestions(config, *, seed, num=8):
     """Ask with a fresh sampler each time, as the ledger does; higher x is better."""
     study = optuna.create_study(direction="maximize")
     for number in range(num):
-        study.sampler = make_sampler(config, seed=derived_seed(seed, number))
+        study.sampler = make_sampler(config, seed=hashed_seed(seed, number))
         trial = study.ask(fixed_distributions=SPACE)
         study.tell(trial, trial.params["x"])
     return [t.params for t in study.trials]
@@ -85,7 +85,7 @@ def test_tpe_keeps_away_from_what_is_running():
         return study
 
     def ask(study, number):
-        study.sampler = make_sampler(config, seed=derived_seed(0, number))
+        study.sampler = make_sampler(config, seed=hashed_seed(0, number))
         return study.ask(fixed_distributions=SPACE).params["x"]
 
     together = study()  # nothing is told: each suggestion knows that the others are running
