@@ -19,7 +19,8 @@ _EPOCH_COLUMNS = ["trial", *(field.name for field in dataclasses.fields(EpochRes
 
 def write_tables(trials: Sequence[TrialRecord], folder: Path) -> None:
     """Write `trials.csv` and `epochs.csv` anew, each whole."""
-    params = list(trials[0].params) if trials else []
+    # All trials, because one that was interrupted while it was suggested has only some.
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     fixed = list(TRIAL_COLUMNS)
     columns = [*fixed[:_NUM_BEFORE_PARAMS], *params, *fixed[_NUM_BEFORE_PARAMS:]]
     write_csv(folder / "trials.csv", columns, (trial_row(t) for t in trials))

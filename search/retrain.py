@@ -39,7 +39,7 @@ def _parser() -> ArgumentParser:
 
 
 def _body(arguments: Namespace) -> None:
-    from search.engine.cluster import grant, session
+    from search.engine.cluster import session, usable_grant
     from search.study.folder import StudyFolder, opened
     from search.study.provenance import record_start
     from search.study.space import load_study
@@ -60,7 +60,7 @@ def _body(arguments: Namespace) -> None:
                 session(address=arguments.address, verbose=arguments.verbose),
                 watch(ledger) as view,
             ):
-                deliver(folder, ledger, images, grant(config.resources), view)
+                deliver(folder, ledger, images, usable_grant(config.resources), view)
         show(folder, ledger)
 
 

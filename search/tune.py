@@ -84,7 +84,7 @@ def _show_plan(config: "StudyConfig") -> None:
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     """Search and deliver. The images are read first: where they are bad, nothing is written."""
-    from search.engine.cluster import grant, session
+    from search.engine.cluster import session, usable_grant
     from search.engine.delivery import winner
     from search.results import write_tables
     from search.retrain import deliver, is_delivered, read_images, show
@@ -98,6 +98,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
         wanted = not arguments.no_retrain
         if ledger.num_remaining == 0 and (not wanted or is_delivered(folder, ledger, images)):
             write_tables(ledger.trials, path)
+            folder.clear_checkpoints(ledger.trials)
             cli.note(f"{path}: done already; to search on, give a larger --num-trials")
         else:
             record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
@@ -105,11 +106,14 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
                 session(address=arguments.address, verbose=arguments.verbose),
                 watch(ledger) as view,
             ):
-                granted = grant(config.resources)
+                granted = usable_grant(config.resources)
                 _search(folder, ledger, images.dataset, granted, view)
                 if wanted:
                     deliver(folder, ledger, images, granted, view)
         winner(ledger)  # without a completed trial there is no success to be told
+        if folder.submission.exists() and not is_delivered(folder, ledger, images):
+            again = f"python -m search.retrain --study {path}"
+            cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
         show(folder, ledger)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 
 import torch
@@ -33,12 +34,12 @@ def save(state: TrainState, folder: Path) -> Path:
         "optimizer": state.optimizer.state_dict(),
         "history": [dataclasses.asdict(result) for result in state.history],
     }
-    staged = folder / f".{path.name}.staged"
+    staged = folder / f".{path.name}.{os.getpid()}.staged"  # an orphan may be at the same epoch
     write_atomically(staged, lambda file: torch.save(content, file))
     write_text(_checksum_path(path), f"{sha256_of(staged)}  {path.name}\n")
     staged.replace(path)
     for old in _newest_first(folder)[_KEPT:]:
-        old.unlink()
+        old.unlink(missing_ok=True)
         _checksum_path(old).unlink(missing_ok=True)
     return path
 

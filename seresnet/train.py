@@ -80,7 +80,8 @@ def train(state: TrainState, train_data: Split, val_data: Split | None) -> Itera
     """Train to the end of the schedule, one epoch an item; the state advances in place.
 
     To stop is to stop iterating; to checkpoint is to save the state between two items; a state
-    that was loaded goes on where it was, with the same numbers as one that never stopped.
+    that was loaded goes on where it was, with the same numbers as one that never stopped (on a CPU
+    bit for bit).
 
     Args:
         state: from `TrainState.create` or a checkpoint.
@@ -88,7 +89,7 @@ def train(state: TrainState, train_data: Split, val_data: Split | None) -> Itera
         val_data: evaluated after each epoch; none where all labelled images are trained on.
 
     Raises:
-        DivergedError: at the first loss that is not finite.
+        DivergedError: within 50 steps of the first loss that is not finite.
     """
     train_data = _on_device(train_data, state.device)
     val_data = None if val_data is None else _on_device(val_data, state.device)

@@ -104,6 +104,38 @@ def grant(resources: Resources) -> Grant:
     return Grant(cpus, gpus, slots)
 
 
+def usable_grant(resources: Resources) -> Grant:
+    """Return `grant`, once PyTorch has been seen to compute on what it gives.
+
+    Where Ray sees a GPU that PyTorch cannot use, every trial would fail, and a failed one is final.
+
+    Raises:
+        MachineError: no machine can hold a trial, or PyTorch cannot use the GPU.
+    """
+    granted = grant(resources)
+    if granted.gpus:
+        # max_calls: a process that has touched one GPU would not see another
+        probe = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_try_gpu)
+        problem = ray.get(probe.remote())
+        if problem:
+            raise MachineError(
+                f"resources: PyTorch cannot use the GPU that Ray grants: {problem}",
+                "install the PyTorch build that fits the driver, or say --gpus-per-trial 0",
+            )
+    return granted
+
+
+def _try_gpu() -> str:
+    """Return why PyTorch cannot compute on the GPU, or nothing."""
+    import torch
+
+    try:
+        torch.zeros(1, device="cuda")
+    except (AssertionError, RuntimeError) as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
 def slots_of(node: Mapping[str, float], *, cpus: float, gpus: float) -> int:
     """Return how many trials a machine holds at once; a fraction of a GPU never spans two."""
     by_cpu = floor(node.get("CPU", 0) / cpus + 1e-9)
@@ -119,4 +151,5 @@ def widen(granted: Grant, num_jobs: int) -> Grant:
     if granted.gpus or num_jobs >= granted.slots:
         return granted
     cpus = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+    cpus = min(cpus, granted.cpus * granted.slots)  # no more than the trials would have had
     return Grant(max(granted.cpus, floor(cpus / num_jobs)), 0.0, num_jobs)

@@ -53,9 +53,14 @@ def retrain(
         UnfinishedError: a job diverged, or its worker died more than twice.
     """
     arrays = ray.put(as_arrays(data))
-    task = ray.remote(_run_job).options(
-        num_cpus=granted.cpus, num_gpus=granted.gpus, num_returns="streaming", max_retries=0
-    )
+    # max_calls: a process that has touched one GPU would not see another
+    task = ray.remote(
+        num_cpus=granted.cpus,
+        num_gpus=granted.gpus,
+        num_returns="streaming",
+        max_retries=0,
+        max_calls=1,
+    )(_run_job)
     waiting, attempts = list(jobs), dict.fromkeys((job.folder for job in jobs), 0)
     streams: dict[Any, Job] = {}
     while waiting or streams:
@@ -82,7 +87,7 @@ def retrain(
 
 def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
     """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
-    task = ray.remote(_label).options(num_cpus=granted.cpus, num_gpus=granted.gpus)
+    task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_label)
     logits: np.ndarray = ray.get(task.remote(model, images.numpy()))
     return torch.from_numpy(logits.copy())
 

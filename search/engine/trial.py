@@ -1,6 +1,7 @@
 """What runs in a worker: a thin coat over the trainable, with its own checkpoints."""
 
 import logging
+import os
 import platform
 import traceback
 from collections.abc import Callable
@@ -75,6 +76,10 @@ def run_trial(
         for result in train(state, as_split(train_arrays), as_split(val_arrays)):
             checkpoint.save(state, folder)
             ray.tune.report(EpochMessage(result, host).as_report())
+    except torch.AcceleratorError:
+        # The process has lost its GPU for good and would be reused: Ray starts another instead.
+        _log.exception("the GPU failed")
+        os._exit(1)
     except Exception as error:
         ray.tune.report(classify(error).as_report())
 
@@ -102,7 +107,7 @@ def granted_device() -> torch.device:
     if not ray.get_gpu_ids():
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError("Ray granted a GPU, but this PyTorch was built without CUDA")
+        raise RuntimeError("Ray granted a GPU, but this PyTorch cannot use it")
     return torch.device("cuda", 0)  # Ray hides the others
 
 

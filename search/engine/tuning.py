@@ -13,6 +13,7 @@ from search.engine.cluster import Grant
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import trial_id
+from seresnet.errors import UserError
 
 _MAX_RETRIES = 2  # of a trial whose worker died; what would fail again is not retried
 
@@ -34,12 +35,28 @@ def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -
     if ledger.num_remaining == 0:
         return
     with tempfile.TemporaryDirectory(prefix="search-ray-") as scratch, redirect_stdout(sys.stderr):
-        _tuner(ledger, trainable, granted, scratch).fit()
+        try:
+            _tuner(ledger, trainable, granted, scratch).fit()
+        except (RuntimeError, ray.tune.TuneError) as error:
+            # A memory kill raises out of `fit`, and Tune wraps what the ledger raised in it.
+            raise _cause(error) from error
     if ledger.num_remaining:
         raise UnfinishedError(
             f"{ledger.num_remaining} trials are not at their end, though Ray has stopped",
             "run the same command again: it goes on from the last checkpoints",
         )
+
+
+def _cause(error: BaseException) -> Exception:
+    """Return the error below Ray's that says what to do, else one that says how to go on."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, UserError | OSError):
+            return link
+        link = link.__cause__ or link.__context__
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    hint = "run the same command again: it goes on from the last checkpoints"
+    return UnfinishedError(f"Ray stopped: {reason}", hint)
 
 
 def _tuner(

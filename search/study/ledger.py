@@ -5,6 +5,7 @@ so that a start after any interruption finds all there is to know.
 """
 
 import dataclasses
+import logging
 import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+_log = logging.getLogger(__name__)
 _STUDY_NAME = "search"
 _BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 
@@ -101,6 +103,8 @@ class Ledger:
             _refuse_changes(_stored_config(study), config)
         else:
             study.set_user_attr("id", uuid.uuid4().hex)
+        if config.study.num_trials < len(study.get_trials(deepcopy=False)):
+            _log.warning("study.num_trials is below the trials that the study holds already")
         study.set_user_attr("config", dump_study(config))
         return cls(study, config)
 
@@ -279,13 +283,17 @@ class Ledger:
 
 
 def _stored_config(study: optuna.Study) -> StudyConfig:
-    return loads(study.user_attrs["config"], StudyConfig, name="study.db")
+    try:
+        return loads(study.user_attrs["config"], StudyConfig, name="study.db")
+    except ConfigError as error:
+        raise DamagedStudyError(
+            f"study.db: its settings cannot be read, perhaps of a newer version: {error.message}",
+            "use the version that made the study, or start another with --name",
+        ) from error
 
 
 def _refuse_changes(old: StudyConfig, new: StudyConfig) -> None:
-    changes = changed_keys(old, new)
-    if changes:
-        raise ConfigError(
-            "\n".join(f"the study was made with other settings: {change}" for change in changes),
-            "restore these keys, or start another study with --name",
-        )
+    lines = [f"the study was made with other settings: {c}" for c in changed_keys(old, new)]
+    if lines:
+        hint = "restore these keys, or start another study with --name"
+        raise ConfigError("\n".join(lines), hint)

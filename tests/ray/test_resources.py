@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import ray
 import ray.tune
+import torch
 from optuna.storages import InMemoryStorage
 
-from search.engine.cluster import grant, session
+from search.engine.cluster import grant, session, usable_grant
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
 from search.study.errors import MachineError
@@ -86,3 +87,16 @@ def test_more_than_the_machine_has_is_refused_at_the_start(change):
         grant(resources)
     assert caught.value.exit_code == 3
     assert "--gpus-per-trial" in caught.value.hint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the pretended GPU would be a real one")
+def test_a_gpu_that_pytorch_cannot_use_is_refused_before_a_trial_is_spent():
+    with pytest.raises(
+        MachineError, match=r"PyTorch cannot use the GPU that Ray grants: ."
+    ) as caught:
+        usable_grant(Resources())
+    assert "--gpus-per-trial 0" in caught.value.hint
+
+
+def test_trials_without_a_gpu_need_no_probe():
+    assert usable_grant(Resources(gpus_per_trial=0.0)).slots == 8
