@@ -2,7 +2,8 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,11 +40,8 @@ def _parser() -> ArgumentParser:
 
 
 def _body(arguments: Namespace) -> None:
-    from search.engine.cluster import session, usable_grant
     from search.study.folder import StudyFolder, opened
-    from search.study.provenance import record_start
     from search.study.space import load_study
-    from search.view.live import watch
     from seresnet.errors import DataError
 
     folder = StudyFolder(arguments.study)
@@ -55,12 +53,8 @@ def _body(arguments: Namespace) -> None:
         if is_delivered(folder, ledger, images):
             cli.note(f"{folder.path}: done already")
         else:
-            record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
-            with (
-                session(address=arguments.address, verbose=arguments.verbose),
-                watch(ledger) as view,
-            ):
-                deliver(folder, ledger, images, usable_grant(config.resources), view)
+            with at_work(folder, ledger, images, arguments) as (granted, view):
+                deliver(folder, ledger, images, granted, view)
         show(folder, ledger)
 
 
@@ -91,6 +85,20 @@ def is_delivered(folder: "StudyFolder", ledger: "Ledger", images: Images) -> boo
     if unfinished_jobs(folder, ledger, images.dataset):
         return False
     return images.test is None or is_submitted(folder, ledger, images.test)
+
+
+@contextmanager
+def at_work(
+    folder: "StudyFolder", ledger: "Ledger", images: Images, arguments: Namespace
+) -> Iterator[tuple["Grant", "View"]]:
+    """Record this start, then hold Ray and the view open; yield what each trial is granted."""
+    from search.engine.cluster import session, usable_grant
+    from search.study.provenance import record_start
+    from search.view.live import watch
+
+    record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
+    with session(address=arguments.address, verbose=arguments.verbose), watch(ledger) as view:
+        yield usable_grant(ledger.config.resources), view
 
 
 def deliver(

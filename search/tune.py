@@ -84,13 +84,10 @@ def _show_plan(config: "StudyConfig") -> None:
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     """Search and deliver. The images are read first: where they are bad, nothing is written."""
-    from search.engine.cluster import session, usable_grant
     from search.engine.delivery import winner
     from search.results import write_tables
-    from search.retrain import deliver, is_delivered, read_images, show
+    from search.retrain import at_work, deliver, is_delivered, read_images, show
     from search.study.folder import StudyFolder, opened
-    from search.study.provenance import record_start
-    from search.view.live import watch
 
     images = read_images(config, arguments)
     folder = StudyFolder(path)
@@ -101,12 +98,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             folder.clear_checkpoints(ledger.trials)
             cli.note(f"{path}: done already; to search on, give a larger --num-trials")
         else:
-            record_start(folder.provenance, ledger, images.dataset.report, arguments.command)
-            with (
-                session(address=arguments.address, verbose=arguments.verbose),
-                watch(ledger) as view,
-            ):
-                granted = usable_grant(config.resources)
+            with at_work(folder, ledger, images, arguments) as (granted, view):
                 _search(folder, ledger, images.dataset, granted, view)
                 if wanted:
                     deliver(folder, ledger, images, granted, view)

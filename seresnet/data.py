@@ -32,7 +32,7 @@ _PUBLISHED_MD5 = {
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
 _TRAIN_FILES = tuple(name for name in _PUBLISHED_MD5 if name.startswith("data_batch_"))
-_BATCHES_FOLDER = "cifar-10-batches-py"
+BATCHES_FOLDER = "cifar-10-batches-py"
 _ARCHIVE_FOLDER = "cifar-10-python"
 _COMPETITION_FOLDER = "deep-learning-spring-2025-project-1"
 # 2025's name, then 2024's.
@@ -88,7 +88,7 @@ def load_labelled(root: Path) -> Split:
     missing = [name for name in _TRAIN_FILES if folder is None or not (folder / name).is_file()]
     if folder is None:
         raise DataError(
-            f"{root}: must hold CIFAR-10's {_BATCHES_FOLDER}, got none of its files",
+            f"{root}: must hold CIFAR-10's {BATCHES_FOLDER}, got none of its files",
             hint="let --download fetch CIFAR-10 into this folder, or name another with --data",
         )
     if missing:
@@ -207,10 +207,10 @@ def warn_unpublished(report: Mapping[str, Mapping[str, object]]) -> None:
 def _batches_folder(root: Path) -> Path | None:
     """Return the folder that holds at least one file of images, or None."""
     folders = (
-        root / _BATCHES_FOLDER,
+        root / BATCHES_FOLDER,
         root,
-        root / _ARCHIVE_FOLDER / _BATCHES_FOLDER,
-        root / _COMPETITION_FOLDER / _ARCHIVE_FOLDER / _BATCHES_FOLDER,
+        root / _ARCHIVE_FOLDER / BATCHES_FOLDER,
+        root / _COMPETITION_FOLDER / _ARCHIVE_FOLDER / BATCHES_FOLDER,
     )
     names = (*_TRAIN_FILES, "test_batch")
     return next((f for f in folders if any((f / name).is_file() for name in names)), None)

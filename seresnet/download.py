@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 
-from seresnet.data import load_labelled
+from seresnet.data import BATCHES_FOLDER, load_labelled
 from seresnet.errors import DataError
 
 _log = logging.getLogger(__name__)
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-_FOLDER = "cifar-10-batches-py"
 _DISK_ERRORS = (
     errno.EACCES,
     errno.EDQUOT,
@@ -55,7 +54,7 @@ def download(root: Path, *, timeout: float = 30.0) -> None:
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as scratch:
             with _socket_timeout(timeout), redirect_stdout(sys.stderr):
                 dataset(scratch, download=True)
-            _move(Path(scratch) / _FOLDER, root / _FOLDER)
+            _move(Path(scratch) / BATCHES_FOLDER, root / BATCHES_FOLDER)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise _explain(root, error) from error
 

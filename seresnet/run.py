@@ -50,7 +50,7 @@ def run(
 
     Raises:
         CheckpointError: the folder belongs to another run.
-        DivergedError: at the first loss that is not finite.
+        DivergedError: within 50 steps of the first loss that is not finite.
     """
     claim(folder, identity(config, train_data, val_data))
     checkpoints = folder / "checkpoints"

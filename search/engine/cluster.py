@@ -30,6 +30,9 @@ from search.study.space import Resources
 # Longer than any teardown: a reused worker whose last trial has not left in time hangs the search.
 _WORKER_ENVIRONMENT = {"TUNE_FUNCTION_THREAD_TIMEOUT_S": "60", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
 
+MAX_RETRIES = 2
+"""Of a trial or a training whose worker died; what would fail again is not retried."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:

@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 from search.engine.cluster import Grant
 from search.engine.retraining import Job, label, retrain
@@ -91,8 +92,7 @@ def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
         DataError: a check of the submission failed.
     """
     best, seed = winner(ledger), ledger.config.retrain.seeds[0]
-    model = folder.retrain(seed) / "model.pt"
-    metrics = json.loads((folder.retrain(seed) / "metrics.json").read_text())
+    model, metrics = folder.retrain(seed) / "model.pt", _first_metrics(folder, ledger)
     write_submission(
         label(model.resolve(), test.images, granted),
         test.ids,
@@ -116,9 +116,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
     """Return whether the submission is there, whole, and of the present winner and test images."""
     try:
         sidecar = json.loads(folder.submission.with_suffix(".json").read_text())
-        metrics = json.loads(
-            (folder.retrain(ledger.config.retrain.seeds[0]) / "metrics.json").read_text()
-        )
+        metrics = _first_metrics(folder, ledger)
         return bool(
             sidecar["run"] == ledger.id
             and sidecar["trial"] == winner(ledger).id
@@ -128,6 +126,13 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _first_metrics(folder: StudyFolder, ledger: Ledger) -> dict[str, Any]:
+    """Return the metrics of the first seed's training, whose model is submitted."""
+    path = folder.retrain(ledger.config.retrain.seeds[0]) / "metrics.json"
+    metrics: dict[str, Any] = json.loads(path.read_text())
+    return metrics
 
 
 def _test_hash(test: Unlabelled) -> str:

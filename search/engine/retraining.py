@@ -9,7 +9,7 @@ import numpy as np
 import ray
 import torch
 
-from search.engine.cluster import Grant
+from search.engine.cluster import MAX_RETRIES, Grant
 from search.engine.trial import Arrays, as_arrays, as_split, granted_device, set_granted_threads
 from search.study.errors import UnfinishedError
 from seresnet.config import TrainConfig
@@ -20,8 +20,6 @@ from seresnet.model_file import load_model
 from seresnet.predict import predict
 from seresnet.run import run
 from seresnet.train import DivergedError
-
-_MAX_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def retrain(
                 raise _unfinished(job, error.cause) from error
             except ray.exceptions.RayError as error:
                 del streams[stream]
-                if attempts[job.folder] > _MAX_RETRIES:
+                if attempts[job.folder] > MAX_RETRIES:
                     raise _unfinished(job, error) from error
                 waiting.append(job)
 

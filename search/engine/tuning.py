@@ -9,13 +9,11 @@ from typing import Any
 import ray.tune
 
 from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearcher
-from search.engine.cluster import Grant
+from search.engine.cluster import MAX_RETRIES, Grant
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import trial_id
 from seresnet.errors import UserError
-
-_MAX_RETRIES = 2  # of a trial whose worker died; what would fail again is not retried
 
 
 def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -> None:
@@ -80,6 +78,6 @@ def _tuner(
             storage_path=scratch,
             verbose=0,
             callbacks=[AttemptCounter(ledger)],
-            failure_config=ray.tune.FailureConfig(max_failures=_MAX_RETRIES),
+            failure_config=ray.tune.FailureConfig(max_failures=MAX_RETRIES),
         ),
     )

@@ -103,10 +103,11 @@ class Ledger:
             _refuse_changes(_stored_config(study), config)
         else:
             study.set_user_attr("id", uuid.uuid4().hex)
-        if config.study.num_trials < len(study.get_trials(deepcopy=False)):
-            _log.warning("study.num_trials is below the trials that the study holds already")
         study.set_user_attr("config", dump_study(config))
-        return cls(study, config)
+        ledger = cls(study, config)
+        if config.study.num_trials < len(ledger.trials):
+            _log.warning("study.num_trials is below the trials that the study holds already")
+        return ledger
 
     @classmethod
     def load(cls, storage: BaseStorage) -> "Ledger":
