@@ -1,15 +1,23 @@
 """Fixtures that every test shares."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from search.study.folder import StudyFolder
 from search.study.space import StudyConfig, load_study
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.synthetic import make_synthetic
+
+# The same examples on every run, so that a red run is about the change; HYPOTHESIS_PROFILE=explore
+# draws new ones.
+settings.register_profile("repeat", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 TINY_CHANNELS = (8, 8, 16, 16)
 TINY_STUDY = """\

@@ -195,6 +195,10 @@ def test_damaged_bytes_give_a_dictionary_or_a_data_error(write, protocol, data):
     assert isinstance(loaded, dict)
 
 
+def test_unknown_escape_sequence_warns_nobody(write):
+    assert load_pickle(write(b"\x80\x02}S'a\\c'\nK\x01s.")) == {"a\\c": 1}
+
+
 def test_large_file_is_refused_before_it_is_parsed(write, monkeypatch):
     monkeypatch.setattr(pickles, "MAX_BYTES", 2**20)
     with pytest.raises(DataError, match="larger than 1 MB"):
