@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -10,6 +11,8 @@ import torch
 from seresnet.config import TrainConfig
 from seresnet.epoch import EpochResult
 from seresnet.errors import CheckpointError
+from seresnet.failpoints import reach
+from seresnet.fence import Fence
 from seresnet.files import sha256_of, write_atomically, write_text
 from seresnet.train import TrainState
 
@@ -17,14 +20,22 @@ _log = logging.getLogger(__name__)
 _KEPT = 2
 
 
-def save(state: TrainState, folder: Path) -> Path:
+def save(state: TrainState, folder: Path, *, fence: Fence | None = None) -> Path:
     """Write `epoch-0012.pt` and its checksum; delete all but the two newest.
 
     The checksum stands first: bit rot inside a tensor loads without an error, so a checkpoint
     without its checksum is never trusted.
 
+    Args:
+        state: to be saved.
+        folder: of this run's checkpoints.
+        fence: the attempt that writes; none where nobody else can.
+
     Returns:
         The checkpoint's path.
+
+    Raises:
+        StaleAttemptError: a newer attempt has begun; the folder is as it was.
     """
     path = folder / f"epoch-{state.epoch:04d}.pt"
     content = {
@@ -36,22 +47,31 @@ def save(state: TrainState, folder: Path) -> Path:
     }
     staged = folder / f".{path.name}.{os.getpid()}.staged"  # an orphan may be at the same epoch
     write_atomically(staged, lambda file: torch.save(content, file))
-    write_text(_checksum_path(path), f"{sha256_of(staged)}  {path.name}\n")
-    staged.replace(path)
-    for old in _newest_first(folder)[_KEPT:]:
-        old.unlink(missing_ok=True)
-        _checksum_path(old).unlink(missing_ok=True)
+    try:
+        with fence.held() if fence else nullcontext():
+            write_text(_checksum_path(path), f"{sha256_of(staged)}  {path.name}\n")
+            reach("in-checkpoint", path.name)
+            staged.replace(path)
+            for old in _newest_first(folder)[_KEPT:]:
+                old.unlink(missing_ok=True)
+                _checksum_path(old).unlink(missing_ok=True)
+    finally:
+        staged.unlink(missing_ok=True)
+    reach("after-checkpoint", path.name)
     return path
 
 
 def load(folder: Path, *, config: TrainConfig, device: torch.device) -> TrainState | None:
     """Return the state of the newest sound checkpoint; none where there is none.
 
-    A damaged one is passed over with a warning: the older serves, or training starts anew.
+    A damaged one is passed over with a warning: the older serves, or training starts anew. What a
+    killed process left half written is deleted: call this once the run is yours alone.
 
     Raises:
         CheckpointError: a sound checkpoint was written by a run with other settings.
     """
+    for leftover in (*folder.glob(".*.staged"), *folder.glob(".*.tmp")):
+        leftover.unlink(missing_ok=True)
     for path in _newest_first(folder):
         if not _is_sound(path):
             _log.warning("checkpoint %s is damaged (SHA-256 differs); using an older one", path)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from seresnet.failpoints import reach
+
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file so that a reader, or the next start, sees the old one or the new one whole.
@@ -23,7 +25,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        reach("before-rename", path.name)
         temporary.replace(path)
+        reach("after-rename", path.name)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.epoch import EpochResult
 from seresnet.errors import CheckpointError
+from seresnet.fence import Fence
 from seresnet.files import sha256_of, write_csv, write_text
 from seresnet.model import num_parameters
 from seresnet.model_file import save_model
@@ -51,20 +52,25 @@ def run(
     Raises:
         CheckpointError: the folder belongs to another run.
         DivergedError: within 50 steps of the first loss that is not finite.
+        StaleAttemptError: another process has taken the folder up since.
     """
     claim(folder, identity(config, train_data, val_data))
+    fence = Fence.take(folder)
     checkpoints = folder / "checkpoints"
     state = checkpoint.load(checkpoints, config=config, device=device)
     if state is None:
         state = TrainState.create(config, device)
     yield from state.history
     for result in train(state, train_data, val_data):
-        checkpoint.save(state, checkpoints)
-        _write_epochs(state, folder)
+        checkpoint.save(state, checkpoints, fence=fence)
+        with fence.held():
+            _write_epochs(state, folder)
         yield result
-    _write_epochs(state, folder)
-    _finish(state, folder, {**_test(state, test_data), **provenance})
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    report = {**_test(state, test_data), **provenance}
+    with fence.held():
+        _write_epochs(state, folder)
+        _finish(state, folder, report)
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def identity(config: TrainConfig, train_data: Split, val_data: Split | None) -> str:

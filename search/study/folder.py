@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.study.errors import MachineError
-from search.study.ledger import Ledger, close_storage, refused_if_damaged, sqlite_storage
+from search.study.ledger import Ledger
 from search.study.lock import locked
 from search.study.records import TrialRecord, incumbent
 from search.study.space import StudyConfig, dump_study
+from search.study.storage import close_storage, refused_if_damaged, sqlite_storage
 from seresnet.files import write_text
 
 

@@ -8,18 +8,14 @@ import dataclasses
 import logging
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from search.study.config import loads
-from search.study.errors import DamagedStudyError, MachineError
+from search.study.errors import DamagedStudyError
 from search.study.records import Host, Suggestion, TrialRecord, epoch_attribute, read_record
 from search.study.rungs import is_stopped, rung_epochs
 from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
@@ -30,38 +26,6 @@ from seresnet.errors import ConfigError, DataError
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _log = logging.getLogger(__name__)
 _STUDY_NAME = "search"
-_BUSY_SECONDS = 60  # a dashboard may read while the driver writes
-
-
-def sqlite_storage(path: Path) -> BaseStorage:
-    """Return Optuna's storage on one SQLite file, made where it is missing."""
-    url = URL.create("sqlite", database=str(path)).render_as_string()
-    return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}})
-
-
-def close_storage(storage: BaseStorage) -> None:
-    """Let go of the database file; storage in memory has none."""
-    if isinstance(storage, RDBStorage):
-        storage.engine.dispose()
-
-
-@contextmanager
-def refused_if_damaged(path: Path) -> Iterator[None]:
-    """Turn SQLite's complaints about a file into errors that say what to do.
-
-    Raises:
-        MachineError: the file cannot be read or written now: locked, no permission, no space.
-        DamagedStudyError: it is no database, or a damaged one.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        reason = str(error.orig).lower()
-        if isinstance(error, OperationalError):
-            hint = "end what else holds it open, or free space; then run the same command again"
-            raise MachineError(f"{path}: {reason}", hint) from error
-        hint = "restore the file from a copy, or start another study with --name"
-        raise DamagedStudyError(f"{path}: {reason}", hint) from error
 
 
 class Ledger:

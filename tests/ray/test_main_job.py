@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from search import retrain, tune
 from search.results import incumbent, read_epochs, read_trials
 from search.study.folder import StudyFolder
-from search.study.ledger import sqlite_storage
+from search.study.storage import sqlite_storage
 
 pytestmark = [pytest.mark.ray]
 

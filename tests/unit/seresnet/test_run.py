@@ -62,7 +62,7 @@ def stop_after(epochs, results):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".attempt")
 
 
 def timeless(row):

@@ -6,9 +6,10 @@ import pytest
 
 from search.study.errors import DamagedStudyError, MachineError
 from search.study.folder import StudyFolder, opened
-from search.study.ledger import Ledger, sqlite_storage
+from search.study.ledger import Ledger
 from search.study.records import Host, TrialRecord
 from search.study.space import load_study
+from search.study.storage import sqlite_storage
 from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
 

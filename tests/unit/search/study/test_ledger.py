@@ -11,9 +11,10 @@ from optuna.storages import InMemoryStorage
 
 from search.study.config import loads
 from search.study.errors import DamagedStudyError
-from search.study.ledger import Ledger, sqlite_storage
+from search.study.ledger import Ledger
 from search.study.records import Host
 from search.study.space import StudyConfig
+from search.study.storage import sqlite_storage
 from seresnet.epoch import EpochResult
 
 STUDY = """\

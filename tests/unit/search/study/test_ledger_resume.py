@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
 from search.study.config import loads
-from search.study.ledger import Ledger, sqlite_storage
+from search.study.ledger import Ledger
 from search.study.records import Host
 from search.study.space import StudyConfig
+from search.study.storage import sqlite_storage
 from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
 
