@@ -34,9 +34,9 @@ def test_an_attempt_cut_off_in_its_writing_counts_for_nothing(tmp_path):
 
 
 def test_no_attempt_begins_while_another_gives_files_their_names(tmp_path):
-    with Fence.take(tmp_path).held(), (tmp_path / ".attempt").open("r+") as file:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fence, lock = Fence.take(tmp_path), fcntl.LOCK_EX | fcntl.LOCK_NB
+    with (tmp_path / ".attempt").open("r+") as file, fence.held(), pytest.raises(BlockingIOError):
+        fcntl.flock(file, lock)
     assert Fence.take(tmp_path).attempt == 2
 
 
