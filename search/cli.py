@@ -3,14 +3,14 @@
 import logging
 import os
 import shlex
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from search import failpoints
+from search.interrupts import Stopped, StopRequest, exit_code
 from seresnet.errors import SystemRefusalError, UserError
-
-INTERRUPTED = 130
 
 
 def make_parser(command: str, description: str, example: str) -> ArgumentParser:
@@ -26,15 +26,6 @@ def make_parser(command: str, description: str, example: str) -> ArgumentParser:
     return parser
 
 
-def add_data_options(parser: ArgumentParser) -> None:
-    """Add the options of all commands that read images and start workers."""
-    add = parser.add_argument
-    add("--data", type=Path, default=Path("data"), metavar="DIR", help="CIFAR-10; default: data")
-    add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
-    add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
-    add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
-
-
 def run(
     body: Callable[[Namespace], None], parser: ArgumentParser, argv: Sequence[str] | None
 ) -> int:
@@ -47,22 +38,28 @@ def run(
 
     Returns:
         0 done; the error's code after `error:` and `hint:` lines; 3 the system refused a file or a
-        connection, such as for a full disk; 130 interrupted.
+        connection, such as for a full disk; 130 interrupted; 143 terminated.
     """
     arguments = parser.parse_args(argv)
     typed = sys.argv[1:] if argv is None else argv
     arguments.command = shlex.join([*parser.prog.split(), *typed])
     level = logging.INFO if arguments.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    failpoints.arm()
+    goes_on = f"every finished epoch is kept; to go on: {arguments.command}"
     try:
-        body(arguments)
-        sys.stdout.flush()
+        with StopRequest(note, goes_on) as arguments.stop:
+            body(arguments)
+            sys.stdout.flush()
     except UserError as error:
         note(error.as_text())
         return error.exit_code
-    except KeyboardInterrupt:
-        note(f"interrupted: every finished epoch is kept; to go on: {arguments.command}")
-        return INTERRUPTED
+    except Stopped as stopped:
+        note(goes_on)
+        return stopped.exit_code
+    except KeyboardInterrupt:  # outside the main thread nobody catches signals
+        note(goes_on)
+        return exit_code(signal.SIGINT)
     except BrokenPipeError:
         # The reader of stdout has left, as `| head` does; nothing more can be shown to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

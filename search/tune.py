@@ -1,21 +1,21 @@
 """`python -m search.tune`: search, retrain the winner, write the submission."""
 
+import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search import cli
+from search import cli, work
 
 if TYPE_CHECKING:
     from search.engine.cluster import Grant
-    from search.study.dataset import Dataset
-    from search.study.folder import StudyFolder
-    from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
+
+_log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +40,7 @@ def _parser() -> ArgumentParser:
     add("--seed", type=int, metavar="N", help="of the study")
     add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
     add("--no-retrain", action="store_true", help="stop after the search")
-    cli.add_data_options(parser)
+    work.add_options(parser)
     return parser
 
 
@@ -83,49 +83,66 @@ def _show_plan(config: "StudyConfig") -> None:
 
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
-    """Search and deliver. The images are read first: where they are bad, nothing is written."""
+    """Search and deliver, as far as that is still to be done."""
     from search.engine.delivery import winner
     from search.results import write_tables
-    from search.retrain import at_work, deliver, is_delivered, read_images, show
-    from search.study.folder import StudyFolder, opened
+    from search.retrain import is_delivered
 
-    images = read_images(config, arguments)
-    folder = StudyFolder(path)
-    with opened(folder, config, images.dataset.report) as ledger:
-        wanted = not arguments.no_retrain
-        if ledger.num_remaining == 0 and (not wanted or is_delivered(folder, ledger, images)):
+    with work.opened(path, config, arguments) as study:
+        ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain
+        if ledger.num_remaining == 0 and (not wanted or is_delivered(study)):
             write_tables(ledger.trials, path)
             folder.clear_checkpoints(ledger.trials)
             cli.note(f"{path}: done already; to search on, give a larger --num-trials")
         else:
-            with at_work(folder, ledger, images, arguments) as (granted, view):
-                _search(folder, ledger, images.dataset, granted, view)
-                if wanted:
-                    deliver(folder, ledger, images, granted, view)
+            with work.watched(study) as view:
+                _search_and_deliver(study, view)
         winner(ledger)  # without a completed trial there is no success to be told
-        if folder.submission.exists() and not is_delivered(folder, ledger, images):
+        if folder.submission.exists() and not is_delivered(study):
             again = f"python -m search.retrain --study {path}"
             cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
-        show(folder, ledger)
+        work.show(study)
 
 
-def _search(
-    folder: "StudyFolder", ledger: "Ledger", dataset: "Dataset", granted: "Grant", view: "View"
-) -> None:
+def _search_and_deliver(study: work.Work, view: "View") -> None:
+    """Search, then deliver; after a memory kill, with a new Ray and fewer trials at once."""
+    from search.engine.memory import MemoryKills
+    from search.engine.tuning import MemoryKillError
+    from search.retrain import deliver
+
+    kills, slots_at_most = MemoryKills(), None
+    while True:
+        with work.workers(study, slots_at_most=slots_at_most) as granted:
+            try:
+                _search(study, granted, view)
+            except MemoryKillError as kill:
+                slots_at_most = kills.next_slots(study.ledger, granted.slots)
+                _log.warning("%s; going on with %d at once", kill.message, slots_at_most)
+            else:
+                if not study.arguments.no_retrain:
+                    deliver(study, granted, view)
+                return
+
+
+def _search(study: work.Work, granted: "Grant", view: "View") -> None:
     """Run the trials; the tables follow every finished one, and are whole whatever happens."""
     from search.engine.trial import trainable
     from search.engine.tuning import run_search
     from search.results import write_tables
+
+    folder, ledger = study.folder, study.ledger
 
     def observe(trial: "TrialRecord") -> None:
         view.trial_changed(trial)
         if trial.is_finished:
             write_tables(ledger.trials, folder.path)
             folder.clear_checkpoints(ledger.trials)
+            study.backups.note(ledger.num_events)
 
     ledger.observe = observe
+    function = trainable(ledger.config, folder.checkpoints, study.dataset)
     try:
-        run_search(ledger, trainable(ledger.config, folder.checkpoints, dataset), granted)
+        run_search(ledger, function, granted, study.stop)
     finally:
         write_tables(ledger.trials, folder.path)
 

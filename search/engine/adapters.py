@@ -1,5 +1,7 @@
 """Ray Tune's searcher, scheduler and callback as windows onto the ledger: no decision is theirs."""
 
+import dataclasses
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.engine.messages import Failure, read_message
+from search.engine.cluster import MAX_RETRIES
+from search.engine.course import Course
+from search.engine.messages import Failure, Refusal, read_message
 from search.study.ledger import Ledger
+from search.study.records import trial_id
+
+_log = logging.getLogger(__name__)
 
 
 class _Unsaved:
@@ -22,9 +29,10 @@ class _Unsaved:
 class LedgerSearcher(_Unsaved, Searcher):
     """Hands out what the ledger suggests, and tells it of trials whose worker is gone for good."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, course: Course) -> None:
         super().__init__(metric="val_accuracy", mode="max")
         self._ledger = ledger
+        self._course = course
         self._numbers: dict[str, int] = {}
 
     def set_search_properties(self, *_: Any, **__: Any) -> bool:
@@ -33,25 +41,34 @@ class LedgerSearcher(_Unsaved, Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
         """Return the next trial's configuration, or that there is none left."""
-        suggestion = self._ledger.suggest()
+        suggestion = None if self._course.is_ending else self._ledger.suggest()
         if suggestion is None:
             return Searcher.FINISHED
         self._numbers[trial_id] = suggestion.number
-        return {
-            "number": suggestion.number,
-            "params": dict(suggestion.params),
-            "seed": suggestion.seed,
-        }
+        return {**dataclasses.asdict(suggestion), "params": dict(suggestion.params)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Fail a trial that ended without the ledger's decision: its worker died too often."""
-        self._ledger.fail(
-            self._numbers[trial_id],
-            kind="worker-died" if error else "no-report",
-            error="the worker died" if error else "the trial ended before its last epoch",
-        )
+        """Fail a trial that ended without the ledger's decision: its worker died too often.
+
+        One that is cut short because the search ends stays as it is, whatever its worker did.
+        """
+        number = self._numbers[trial_id]
+        if not self._course.is_ending:
+            last = max(self._ledger.trials[number].epochs, default=0)
+            died = f"the worker died {MAX_RETRIES + 1} times, at last after epoch {last}"
+            self._ledger.fail(
+                number,
+                kind="worker-died" if error else "no-report",
+                error=died if error else "the trial ended before its last epoch",
+            )
+        self._note(number)
+
+    def _note(self, number: int) -> None:
+        trial = self._ledger.trials[number]
+        if trial.is_finished:
+            self._course.trial_finished(trial)
 
     def save(self, checkpoint_path: str) -> None:
         """Write an empty file, which Ray insists on: the study itself is on disk already."""
@@ -64,27 +81,46 @@ class LedgerSearcher(_Unsaved, Searcher):
 class LedgerScheduler(_Unsaved, FIFOScheduler):
     """Puts every report before the ledger and passes its decision on."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, course: Course) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._ledger = ledger
+        self._course = course
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return whether the trial goes on; the ledger has stored the report by then."""
-        number = trial.config["number"]
-        message = read_message(result)
-        if isinstance(message, Failure):
-            self._ledger.fail(number, kind=message.kind, error=message.error)
-            return str(TrialScheduler.STOP)
-        goes_on = self._ledger.report(number, message.result, message.host)
+        number, goes_on = trial.config["number"], False
+        match read_message(result):
+            case Refusal(error):
+                self._course.machine_refused(error)
+            case Failure(kind, error):
+                self._ledger.fail(number, kind=kind, error=error, attempt=trial.config["attempt"])
+            case message:
+                goes_on = self._ledger.report(
+                    number, message.result, message.host, attempt=message.attempt
+                )
+        goes_on = goes_on and not self._course.is_ending
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
 
-class AttemptCounter(_Unsaved, Callback):
-    """Counts the starts of a trial that Ray makes by itself after a worker died."""
+class Recovery(_Unsaved, Callback):
+    """Numbers the starts of a trial that Ray makes by itself after a worker died."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, course: Course) -> None:
         self._ledger = ledger
+        self._course = course
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **_: Any) -> None:
+        """Take the signals back, of which Tune takes one for itself at its start."""
+        if iteration <= 1:
+            self._course.stop.install()
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        """Note one more attempt."""
-        self._ledger.note_attempt(trial.config["number"])
+        """Begin one more attempt, before Ray starts it: the old one's worker is heard no more."""
+        number = trial.config["number"]
+        record = self._ledger.trials[number]
+        trial.config["attempt"] = self._ledger.begin_attempt(number)
+        trial.config["epochs_stored"] = len(record.epochs)
+        _log.warning(
+            "%s: its worker died after epoch %d; retry %d of %d from the last checkpoint",
+            trial_id(number), max(record.epochs, default=0), trial.num_failures, MAX_RETRIES,
+        )  # fmt: skip

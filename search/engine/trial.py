@@ -13,12 +13,16 @@ import ray
 import ray.tune
 import torch
 
-from search.engine.messages import EpochMessage, Failure
+from search import failpoints
+from search.engine.hang import bounded, hang_place
+from search.engine.messages import EpochMessage, Failure, Refusal
 from search.study.dataset import Dataset
 from search.study.records import Host, trial_id
 from search.study.space import StudyConfig
 from seresnet import checkpoint
 from seresnet.data import Split
+from seresnet.failpoints import reach
+from seresnet.fence import Fence, StaleAttemptError
 from seresnet.train import DivergedError, TrainState, train
 
 _log = logging.getLogger(__name__)
@@ -50,38 +54,60 @@ def run_trial(
 ) -> None:
     """Train one trial until the driver stops it: train, evaluate, checkpoint, report.
 
-    A trial that was interrupted goes on from its last checkpoint, and reports that epoch first:
-    the driver may have died before it heard of it.
+    A trial that was interrupted goes on from its last checkpoint, and first reports the epochs
+    that the study lacks, or its last one: the driver may have died before it heard of them.
 
     Args:
-        config: `number`, `params` and `seed` of the trial.
+        config: `number`, `params`, `seed`, `attempt` and `epochs_stored` of the suggestion.
         study: the resolved study.
         checkpoints: folder of the study's checkpoints, seen by every node.
         train_arrays: images and labels to train on.
         val_arrays: images and labels to judge by.
     """
+    failpoints.arm()
+    name, attempt = trial_id(config["number"]), config["attempt"]
+    folder = checkpoints / name
     try:
         device = granted_device()
         set_granted_threads()
         settings = study.trial_config(
             config["params"], epochs=study.study.max_epochs, seed=config["seed"]
         )
-        folder = checkpoints / trial_id(config["number"])
+        fence = Fence(folder, attempt)
+        fence.claim()
+        if place := hang_place(folder):
+            raise HungError(f"an epoch took longer than resources.epoch_timeout, in {place}")
         state = checkpoint.load(folder, config=settings, device=device)
         if state is None:
             state = TrainState.create(settings, device)
         host = describe_host(state)
-        if state.history:
-            ray.tune.report(EpochMessage(state.history[-1], host).as_report())
-        for result in train(state, as_split(train_arrays), as_split(val_arrays)):
-            checkpoint.save(state, folder)
-            ray.tune.report(EpochMessage(result, host).as_report())
+        for result in state.history[config["epochs_stored"] :] or state.history[-1:]:
+            ray.tune.report(EpochMessage(result, host, attempt).as_report())
+        epochs = train(state, as_split(train_arrays), as_split(val_arrays))
+        for result in bounded(epochs, folder, study.resources.epoch_timeout):
+            reach("epoch-trained", f"{name} {result.epoch}")
+            checkpoint.save(state, folder, fence=fence)
+            ray.tune.report(EpochMessage(result, host, attempt).as_report())
     except torch.AcceleratorError:
         # The process has lost its GPU for good and would be reused: Ray starts another instead.
         _log.exception("the GPU failed")
         os._exit(1)
+    except StaleAttemptError:
+        _log.warning("%s: attempt %d is over: another worker has taken it up", name, attempt)
+    except OSError as error:
+        ray.tune.report(Refusal(refused(error, folder)).as_report())
     except Exception as error:
         ray.tune.report(classify(error).as_report())
+
+
+class HungError(RuntimeError):
+    """An earlier attempt of the trial ended itself, because an epoch took too long."""
+
+
+def refused(error: OSError, folder: Path) -> str:
+    """Return one line: what the system refused to a worker, where."""
+    where = error.filename or folder
+    return f"{where}: {error.strerror or error} (node {platform.node()})"
 
 
 def classify(error: Exception) -> Failure:
@@ -91,6 +117,8 @@ def classify(error: Exception) -> Failure:
     if isinstance(error, torch.OutOfMemoryError):
         first = str(error).splitlines()[0]
         return Failure("cuda-oom", f"{first} (fewer trials at once, or a smaller batch_size)")
+    if isinstance(error, HungError):
+        return Failure("timeout", str(error))
     _log.error("trial failed", exc_info=error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"

@@ -2,21 +2,32 @@
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
 import ray.tune
 
-from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearcher
+from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
 from search.engine.cluster import MAX_RETRIES, Grant
+from search.engine.course import Course
+from search.interrupts import StopRequest
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import trial_id
 from seresnet.errors import UserError
 
 
-def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -> None:
+class MemoryKillError(UnfinishedError):
+    """A node ran out of memory and Ray killed a worker there, which ends Ray's run of the search.
+
+    The study is as it was; with a new Ray session and fewer trials at once it goes on.
+    """
+
+
+def run_search(
+    ledger: Ledger, trainable: Callable[..., None], granted: Grant, stop: StopRequest
+) -> None:
     """Run the study's remaining trials; when this returns, each is at its end in the study.
 
     Ray's own state lives in a folder that is deleted at the end: a new start makes a new `Tuner`
@@ -26,39 +37,56 @@ def run_search(ledger: Ledger, trainable: Callable[..., None], granted: Grant) -
         ledger: decides; is told of everything.
         trainable: a Tune function that takes a trial's configuration and reports messages.
         granted: resources of a trial, and how many run at once.
+        stop: asked before every step; a signal lets running epochs end.
 
     Raises:
-        UnfinishedError: Ray stopped before the study was at its end.
+        Stopped: a signal asked for it.
+        UnfinishedError: too many trials failed, or Ray stopped before the study was at its end.
+        MemoryKillError: a node ran out of memory.
+        MachineError: a worker could not read or write its files.
     """
     if ledger.num_remaining == 0:
         return
-    with tempfile.TemporaryDirectory(prefix="search-ray-") as scratch, redirect_stdout(sys.stderr):
+    ledger.take_back()
+    course = Course(ledger, stop)
+    with (
+        tempfile.TemporaryDirectory(prefix="search-ray-", ignore_cleanup_errors=True) as scratch,
+        redirect_stdout(sys.stderr),
+        stop.awaited(),
+    ):
         try:
-            _tuner(ledger, trainable, granted, scratch).fit()
+            _tuner(ledger, trainable, granted, scratch, course).fit()
         except (RuntimeError, ray.tune.TuneError) as error:
             # A memory kill raises out of `fit`, and Tune wraps what the ledger raised in it.
-            raise _cause(error) from error
-    if ledger.num_remaining:
-        raise UnfinishedError(
-            f"{ledger.num_remaining} trials are not at their end, though Ray has stopped",
-            "run the same command again: it goes on from the last checkpoints",
-        )
+            if not stop.is_set:
+                raise _cause(error) from error
+    course.raise_if_ended(ledger.num_remaining)
 
 
 def _cause(error: BaseException) -> Exception:
     """Return the error below Ray's that says what to do, else one that says how to go on."""
-    link: BaseException | None = error
-    while link is not None:
+    hint = "run the same command again: it goes on from the last checkpoints"
+    for link in _chain(error):
+        if isinstance(link, ray.exceptions.OutOfMemoryError):
+            return MemoryKillError(f"a node ran out of memory: {_line(link)}", hint)
         if isinstance(link, UserError | OSError):
             return link
+    return UnfinishedError(f"Ray stopped: {_line(error)}", hint)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
         link = link.__cause__ or link.__context__
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    hint = "run the same command again: it goes on from the last checkpoints"
-    return UnfinishedError(f"Ray stopped: {reason}", hint)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _tuner(
-    ledger: Ledger, trainable: Callable[..., None], granted: Grant, scratch: str
+    ledger: Ledger, trainable: Callable[..., None], granted: Grant, scratch: str, course: Course
 ) -> ray.tune.Tuner:
     resources: dict[str, Any] = {"cpu": granted.cpus, "gpu": granted.gpus}
     return ray.tune.Tuner(
@@ -66,8 +94,8 @@ def _tuner(
         tune_config=ray.tune.TuneConfig(
             metric="val_accuracy",
             mode="max",
-            search_alg=LedgerSearcher(ledger),
-            scheduler=LedgerScheduler(ledger),
+            search_alg=LedgerSearcher(ledger, course),
+            scheduler=LedgerScheduler(ledger, course),
             num_samples=ledger.num_remaining,
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
@@ -77,7 +105,7 @@ def _tuner(
             name="search",
             storage_path=scratch,
             verbose=0,
-            callbacks=[AttemptCounter(ledger)],
+            callbacks=[Recovery(ledger, course)],
             failure_config=ray.tune.FailureConfig(max_failures=MAX_RETRIES),
         ),
     )

@@ -6,6 +6,7 @@ dataclasses say.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -68,7 +69,7 @@ def loads(
     """Return what `load` returns, from text; `name` stands for the file in complaints."""
     source = Source(name, text, overrides)
     data = source.read(source.root, "")
-    _apply(overrides, data)
+    _apply(source, data)
     _check_keys(source, data, cls, "", refused)
     value = _validate(source, data, cls)
     source.raise_problems()
@@ -97,9 +98,12 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def _apply(overrides: Mapping[str, object], data: Any) -> None:
+def _apply(source: Source, data: Any) -> None:
     """Lay values over the file's data; a section of the wrong kind is left to the validation."""
-    for key, value in overrides.items():
+    for key, value in source.overrides.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            source.complain_of_value(key, "a finite number")
+            value = None  # JSON, which the validation reads, has no such number
         *sections, name = key.split(".")
         target = data
         for section in sections:
@@ -133,7 +137,7 @@ def _validate(source: Source, data: Any, cls: type[T]) -> T | None:
     """Return the data as an instance of `cls`, or note why it is none."""
     try:
         # Through JSON: only there strict mode takes a list for a tuple, an integer for a float.
-        return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
+        return TypeAdapter(cls).validate_json(json.dumps(data, allow_nan=False), strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
     expected: dict[str, dict[str, None]] = {}  # union branches have one key; a dict keeps order

@@ -1,31 +1,30 @@
 """The study, the only truth: suggest, report, finish, resume. One writer, the driver.
 
 Every suggestion, every epoch's value and every end of a trial is stored before anyone acts on it,
-so that a start after any interruption finds all there is to know.
+numbered in the order in which it came: a start after any interruption finds all there is to know,
+and `search.study.replay` derives every decision again.
 """
 
 import dataclasses
 import logging
 import math
-import uuid
 from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
-from search.study.config import loads
-from search.study.errors import DamagedStudyError
-from search.study.records import Host, Suggestion, TrialRecord, epoch_attribute, read_record
+from search.study.events import ASK, END, epoch_attribute, last_seq, seal
+from search.study.header import STUDY_NAME, bind_images, create_study, load_study, stored_config
+from search.study.records import Host, Suggestion, TrialRecord, read_record
 from search.study.rungs import is_stopped, rung_epochs
 from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
-from search.study.space import StudyConfig, changed_keys, dump_study
+from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
-from seresnet.errors import ConfigError, DataError
+from seresnet.failpoints import reach
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _log = logging.getLogger(__name__)
-_STUDY_NAME = "search"
 
 
 class Ledger:
@@ -39,6 +38,8 @@ class Ledger:
         # A trial that waits was chosen but never handed out: asking takes it up again.
         stored = study.get_trials(deepcopy=False)
         self.trials = [read_record(t) for t in stored if t.state != TrialState.WAITING]
+        self._newest = max(stored, key=last_seq, default=None)
+        self.num_events = last_seq(self._newest) if self._newest else 0
         self._handles: dict[int, Trial] = {}
         self._orphans = [t.number for t in self.trials if t.state == "RUNNING"]
         self._fixed = [("baseline", config.baseline), *config.recipes.items()]
@@ -50,42 +51,38 @@ class Ledger:
         )[:-1]
 
     @classmethod
-    def open(cls, storage: BaseStorage, config: StudyConfig) -> "Ledger":
+    def open(
+        cls, storage: BaseStorage, config: StudyConfig, *, study_name: str = STUDY_NAME
+    ) -> "Ledger":
         """Return the study in this storage, made where it is missing.
+
+        What a kill left half done is done first, before anything else can happen: so a suggestion
+        and a decision are a function of what was stored before them, interrupted or not.
 
         Args:
             storage: on disk, or in memory for simulations and tests.
             config: must agree with the stored study in all that decides its trials.
+            study_name: inside the storage.
 
         Raises:
             ConfigError: the stored study was made with other settings; the keys are named.
+            DamagedStudyError: the study cannot be read, or a newer version wrote it.
         """
-        study = optuna.create_study(
-            study_name=_STUDY_NAME, storage=storage, direction="maximize", load_if_exists=True
-        )
-        if "config" in study.user_attrs:
-            _refuse_changes(_stored_config(study), config)
-        else:
-            study.set_user_attr("id", uuid.uuid4().hex)
-        study.set_user_attr("config", dump_study(config))
-        ledger = cls(study, config)
+        ledger = cls(create_study(storage, config, study_name), config)
+        ledger._settle()
         if config.study.num_trials < len(ledger.trials):
             _log.warning("study.num_trials is below the trials that the study holds already")
         return ledger
 
     @classmethod
-    def load(cls, storage: BaseStorage) -> "Ledger":
-        """Return a study that exists, with the settings it holds.
+    def load(cls, storage: BaseStorage, *, study_name: str = STUDY_NAME) -> "Ledger":
+        """Return a study that exists, with the settings it holds, to be read only.
 
         Raises:
-            DamagedStudyError: the storage holds no such study.
+            DamagedStudyError: the storage holds no such study, or it cannot be read.
         """
-        try:
-            study = optuna.load_study(study_name=_STUDY_NAME, storage=storage)
-            config = _stored_config(study)
-        except KeyError as error:
-            raise DamagedStudyError("study.db: holds no study of this program") from error
-        return cls(study, config)
+        study = load_study(storage, study_name)
+        return cls(study, stored_config(study))
 
     def bind_images(self, report: Mapping[str, object]) -> None:
         """Keep the hashes of the study's images; refuse others on a later start.
@@ -93,15 +90,7 @@ class Ledger:
         Raises:
             DataError: the study was made with other images: its values would not compare.
         """
-        hashes = {key: report[key] for key in ("train_sha256", "val_sha256")}
-        stored = self._study.user_attrs.get("images")
-        if stored is None:
-            self._study.set_user_attr("images", hashes)
-        elif stored != hashes:
-            raise DataError(
-                "the images are not those that the study was made with (SHA-256 differs)",
-                "name the same --data folder, or start another study with --name",
-            )
+        bind_images(self._study, report)
 
     @property
     def id(self) -> str:
@@ -114,6 +103,15 @@ class Ledger:
         unasked = max(0, self.config.study.num_trials - len(self.trials))
         return unasked + sum(not t.is_finished for t in self.trials)
 
+    def take_back(self) -> None:
+        """Take up all running trials anew: whoever carried them out is gone."""
+        self._orphans = [t.number for t in self.trials if not t.is_finished]
+
+    def handed_out(self) -> list[int]:
+        """Return the trials that somebody is carrying out now, by number."""
+        waiting = set(self._orphans)
+        return [t.number for t in self.trials if not t.is_finished and t.number not in waiting]
+
     def suggest(self) -> Suggestion | None:
         """Return the next trial: one that was interrupted, else a new one; none when all are out.
 
@@ -121,41 +119,37 @@ class Ledger:
         """
         if self._orphans:
             record = self.trials[self._orphans.pop(0)]
-            self._complete(record)
         elif len(self.trials) < self.config.study.num_trials:
             record = self._ask()
         else:
             return None
-        # Functions of the number alone, so that nothing is lost by a kill before they are stored.
-        is_fixed = record.number < len(self._fixed)
-        record.name = self._fixed[record.number][0] if is_fixed else ""
-        record.seed = hashed_seed(self.config.study.seed, record.number, 1)
-        # A kill in the middle of an end leaves its reason behind; the trial is to be ended anew.
-        record.stop_reason = record.error_kind = record.error = ""
-        for attribute in ("name", "seed", "stop_reason", "error_kind", "error"):
-            self._set(record, attribute, getattr(record, attribute))
-        self.note_attempt(record.number)
         return Suggestion(
-            number=record.number, params=record.params, seed=record.seed, attempt=record.attempts
+            number=record.number,
+            params=record.params,
+            seed=record.seed,
+            attempt=self.begin_attempt(record.number),
+            epochs_stored=len(record.epochs),
         )
 
-    def note_attempt(self, number: int) -> None:
-        """Count one more start of a trial."""
+    def begin_attempt(self, number: int) -> int:
+        """Count one more start of a trial and return its number, from 1; older ones are over."""
         record = self.trials[number]
         record.attempts += 1
         self._set(record, "attempts", record.attempts)
+        return record.attempts
 
-    def report(self, number: int, result: EpochResult, host: Host) -> bool:
+    def report(self, number: int, result: EpochResult, host: Host, *, attempt: int) -> bool:
         """Store an epoch; decide, store and return whether the trial goes on.
 
-        An epoch that the study holds already, as a resumed trial reports its last one, is decided
-        upon again but not stored again.
+        An epoch that the study holds already, as a resumed trial reports its last one, was decided
+        upon when it was stored, and is neither stored nor decided upon again. What a worker says
+        whose attempt is over is not heard.
 
         Raises:
             ValueError: the value is not finite; a diverged trial is to be failed instead.
         """
         record = self.trials[number]
-        if record.is_finished:
+        if record.is_finished or attempt != record.attempts:
             return False
         if result.val_accuracy is None or not math.isfinite(result.val_accuracy):
             raise ValueError(f"{record.id}: val_accuracy must be finite, got {result.val_accuracy}")
@@ -164,30 +158,45 @@ class Ledger:
             self._set(record, "host", dataclasses.asdict(host))
         if result.epoch not in record.epochs:
             # The metrics first: an epoch counts as stored once its value is.
-            self._set(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
+            self._record(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
+            reach("before-value", record.id)
             self._handle(number).report(result.val_accuracy, result.epoch)
+            reach("after-value", record.id)
+            self.num_events += 1
             record.epochs[result.epoch] = result
-        if result.epoch >= self.config.study.max_epochs:
-            self._finish(record, "COMPLETE", "max_epochs")
-        elif self._is_stopped(record, result.epoch):
-            self._finish(record, "PRUNED", f"rung {result.epoch}")
-        else:
+            self._decide(record, result.epoch)
+        if not record.is_finished:
             self.observe(record)
         return not record.is_finished
 
-    def fail(self, number: int, *, kind: str, error: str) -> None:
-        """End a trial that crashed or diverged; one that is already at its end stays as it is."""
+    def fail(self, number: int, *, kind: str, error: str, attempt: int | None = None) -> None:
+        """End a trial that crashed or diverged; one that is already at its end stays as it is.
+
+        Args:
+            number: of the trial.
+            kind: such as `diverged`, for counting.
+            error: one line for the table.
+            attempt: of the worker that says so; one whose attempt is over is not heard.
+        """
         record = self.trials[number]
-        if record.is_finished:
-            return
-        record.error_kind, record.error = kind, error
-        self._set(record, "error_kind", kind)
-        self._set(record, "error", error)
-        self._finish(record, "FAIL", kind)
+        if not record.is_finished and attempt in (None, record.attempts):
+            self._finish(record, "FAIL", kind, error_kind=kind, error=error)
 
     def is_exempt(self, number: int) -> bool:
         """Return whether a trial is never stopped: the baseline and the recipes are not."""
         return number < len(self._fixed) or self.config.pruner.name == "none"
+
+    def _settle(self) -> None:
+        """Do what a kill left half done: one suggestion, one decision or one end at the most."""
+        for record in [t for t in self.trials if not t.is_finished]:
+            attributes = self._study.get_trials(deepcopy=False)[record.number].user_attrs
+            if ASK not in attributes:
+                self._complete(record)
+            elif END in attributes:
+                self._tell(record, attributes[END]["state"])
+            elif self._newest and record.number == self._newest.number and record.epochs:
+                self._decide(record, max(record.epochs))
+        self._orphans = [t.number for t in self.trials if not t.is_finished]
 
     def _ask(self) -> TrialRecord:
         number = len(self.trials)
@@ -195,28 +204,41 @@ class Ledger:
         if number < len(self._fixed) and not waiting:
             self._study.enqueue_trial(dict(self._fixed[number][1]))
         self._set_sampler(number)
-        self._handles[number] = trial = self._study.ask(distributions(self.config))
-        record = TrialRecord(number=number, params=self._params(trial))
+        self._handles[number] = self._study.ask(distributions(self.config))
+        reach("in-ask", str(number))
+        record = TrialRecord(number=number, params={})
         self.trials.append(record)
+        self._seal_suggestion(record)
         return record
 
     def _complete(self, record: TrialRecord) -> None:
         """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
-        if len(record.params) == len(self.config.space):
-            return
         self._set_sampler(record.number)
-        trial = self._handle(record.number)
-        finish_asking(self._study, trial, distributions(self.config))
-        record.params = self._params(trial)
+        finish_asking(self._study, self._handle(record.number), distributions(self.config))
+        self._seal_suggestion(record)
+
+    def _seal_suggestion(self, record: TrialRecord) -> None:
+        number, trial = record.number, self._handle(record.number)
+        is_integer = self.config.is_integer
+        # The study file gives whole numbers as floats.
+        values = trial.params.items()
+        record.params = {name: int(v) if is_integer(name) else float(v) for name, v in values}
+        record.name = self._fixed[number][0] if number < len(self._fixed) else ""
+        record.seed = hashed_seed(self.config.study.seed, number, 1)
+        content = {"name": record.name, "seed": record.seed}
+        self._record(record, ASK, content, beside=record.params)
+        self.num_events += 1
 
     def _set_sampler(self, number: int) -> None:
         seed = hashed_seed(self.config.study.seed, number)
         self._study.sampler = make_sampler(self.config.sampler, seed=seed)
 
-    def _params(self, trial: Trial) -> dict[str, float]:
-        """Return a trial's values; the study file gives whole numbers as floats."""
-        is_integer = self.config.is_integer
-        return {name: int(v) if is_integer(name) else v for name, v in trial.params.items()}
+    def _decide(self, record: TrialRecord, epoch: int) -> None:
+        """End a trial whose newest epoch was its last, or lost at a rung."""
+        if epoch >= self.config.study.max_epochs:
+            self._finish(record, "COMPLETE", "max_epochs")
+        elif self._is_stopped(record, epoch):
+            self._finish(record, "PRUNED", f"rung {epoch}")
 
     def _is_stopped(self, record: TrialRecord, epoch: int) -> bool:
         if epoch not in self._rungs or self.is_exempt(record.number):
@@ -227,12 +249,21 @@ class Ledger:
         assert own is not None  # report() refuses such a result
         return is_stopped(own, values, reduction_factor=self.config.study.reduction_factor)
 
-    def _finish(self, record: TrialRecord, state: str, stop_reason: str) -> None:
-        self._set(record, "stop_reason", stop_reason)
-        record.stop_reason = stop_reason
+    def _finish(
+        self, record: TrialRecord, state: str, reason: str, *, error_kind: str = "", error: str = ""
+    ) -> None:
+        end = {"state": state, "stop_reason": reason, "error_kind": error_kind, "error": error}
+        self._record(record, END, end)
+        self.num_events += 1
+        record.finish(**end)
+        reach("before-tell", record.id)
+        self._tell(record, state)
+
+    def _tell(self, record: TrialRecord, state: str) -> None:
         # tell(PRUNED) takes no value: the study keeps the last one reported
         values = [record.value] if state == "COMPLETE" and record.value is not None else None
         self._study.tell(record.number, values, state=TrialState[state])
+        reach("after-tell", record.id)
         record.state = state
         self._handles.pop(record.number, None)
         self.observe(record)
@@ -243,22 +274,12 @@ class Ledger:
             self._handles[number] = Trial(self._study, frozen._trial_id)
         return self._handles[number]
 
+    def _record(
+        self, record: TrialRecord, name: str, content: Mapping[str, object], beside: object = None
+    ) -> None:
+        """Store an event as the next of the study; an epoch counts once its value is stored too."""
+        seq = self.num_events + 1
+        self._set(record, name, seal(content, seq=seq, number=record.number, beside=beside))
+
     def _set(self, record: TrialRecord, name: str, value: object) -> None:
         self._handle(record.number).set_user_attr(name, value)
-
-
-def _stored_config(study: optuna.Study) -> StudyConfig:
-    try:
-        return loads(study.user_attrs["config"], StudyConfig, name="study.db")
-    except ConfigError as error:
-        raise DamagedStudyError(
-            f"study.db: its settings cannot be read, perhaps of a newer version: {error.message}",
-            "use the version that made the study, or start another with --name",
-        ) from error
-
-
-def _refuse_changes(old: StudyConfig, new: StudyConfig) -> None:
-    lines = [f"the study was made with other settings: {c}" for c in changed_keys(old, new)]
-    if lines:
-        hint = "restore these keys, or start another study with --name"
-        raise ConfigError("\n".join(lines), hint)

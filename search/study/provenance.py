@@ -15,7 +15,9 @@ _PACKAGES = ("torch", "ray", "optuna", "pandas", "numpy", "pydantic")
 _SOURCE = Path(__file__).resolve().parents[2]
 
 
-def record_start(path: Path, ledger: Ledger, data: dict[str, object], command: str) -> None:
+def record_start(
+    path: Path, ledger: Ledger, data: dict[str, object], *, command: str, stored_in: str
+) -> None:
     """Write the facts of a study, and add this start to its list of starts.
 
     Args:
@@ -23,6 +25,7 @@ def record_start(path: Path, ledger: Ledger, data: dict[str, object], command: s
         ledger: the study.
         data: hashes of the images and the split; plain JSON values.
         command: as it was typed.
+        stored_in: where the study lies, without secrets.
     """
     try:
         starts = json.loads(path.read_text())["starts"]
@@ -36,7 +39,8 @@ def record_start(path: Path, ledger: Ledger, data: dict[str, object], command: s
         "hardware": hardware(),
     }
     seed = ledger.config.study.seed
-    content = {"study": ledger.id, "seed": seed, "data": data, "starts": [*starts, start]}
+    facts = {"study": ledger.id, "storage": stored_in, "seed": seed, "data": data}
+    content = {**facts, "starts": [*starts, start]}
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from search.study.errors import DamagedStudyError
+from search.study.events import events_of
 from seresnet.epoch import EpochResult
 
 if TYPE_CHECKING:  # the reading of results needs no Optuna
@@ -60,7 +62,9 @@ class Suggestion:
     params: Mapping[str, float]
     seed: int
     attempt: int
-    """From 1: how often this trial has been handed out."""
+    """From 1: a worker whose attempt is over is not listened to, and writes no checkpoint."""
+    epochs_stored: int
+    """Epochs whose results the study holds; a worker with later ones at hand reports them first."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,6 +83,7 @@ class TrialRecord:
     epochs: dict[int, EpochResult] = field(default_factory=dict)
     """By epoch, from 1."""
     attempts: int = 0
+    """Workers that were started for it."""
     error_kind: str = ""
     error: str = ""
     host: Host | None = None
@@ -92,6 +97,11 @@ class TrialRecord:
     def is_finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in FINISHED_STATES
+
+    def finish(self, *, state: str, stop_reason: str, error_kind: str, error: str) -> None:
+        """Take note of the trial's end."""
+        self.state, self.stop_reason = state, stop_reason
+        self.error_kind, self.error = error_kind, error
 
     @property
     def last(self) -> EpochResult | None:
@@ -116,35 +126,31 @@ def baseline_value(trials: Sequence[TrialRecord]) -> float | None:
     return complete[0].value if complete else None
 
 
-_EPOCH_PREFIX = "epoch:"
-
-
-def epoch_attribute(epoch: int) -> str:
-    """Return the name under which the study keeps an epoch's metrics."""
-    return f"{_EPOCH_PREFIX}{epoch:04d}"
-
-
 def read_record(trial: "FrozenTrial") -> TrialRecord:
-    """Return a trial of the study as a record.
+    """Return a trial of the study as a record; see `events_of` for what counts.
 
-    An epoch counts where the study holds its value: a kill between metrics and value leaves
-    metrics alone, and that epoch is trained and stored anew.
+    Raises:
+        DamagedStudyError: the trial lacks something that belongs to it.
     """
     attributes = trial.user_attrs
-    host = attributes.get("host")
-    return TrialRecord(
-        number=trial.number,
-        name=attributes.get("name", ""),
-        params=dict(trial.params),
-        seed=attributes.get("seed", 0),
-        state=trial.state.name,
-        stop_reason=attributes.get("stop_reason", ""),
-        epochs={
-            epoch: EpochResult(**attributes[epoch_attribute(epoch)])
-            for epoch in sorted(trial.intermediate_values)
-        },
-        attempts=attributes.get("attempts", 0),
-        error_kind=attributes.get("error_kind", ""),
-        error=attributes.get("error", ""),
-        host=Host(**host) if host else None,
+    record = TrialRecord(
+        number=trial.number, params=dict(trial.params), attempts=attributes.get("attempts", 0)
     )
+    host = attributes.get("host")
+    try:
+        record.host = Host(**host) if host else None
+        for event in events_of(trial):
+            match event.kind:
+                case "ask":
+                    record.name, record.seed = event.content["name"], event.content["seed"]
+                case "epoch":
+                    record.epochs[event.epoch] = EpochResult(**event.content)
+                case "end":
+                    record.finish(**event.content)
+    except (KeyError, TypeError) as error:
+        raise DamagedStudyError(
+            f"study.db: {record.id} cannot be read: {error}",
+            "take the last good backup with --recover",
+        ) from error
+    record.state = trial.state.name  # an end that is not told yet is still to come
+    return record

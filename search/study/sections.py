@@ -65,10 +65,14 @@ class Budget:
     """One trial in so many passes a rung, and rungs grow by it; >= 2."""
     seed: int = 0
     """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
+    max_failed: int | Literal["auto"] = "auto"
+    """Failed trials that end a search, diverged ones apart; >= 1, auto: 5 or a fifth of all."""
 
     def __post_init__(self) -> None:
         bounds = {"num_trials": 1, "min_epochs": 1, "max_epochs": 1, "reduction_factor": 2}
+        max_failed = 1 if self.max_failed == "auto" else self.max_failed
         refuse(
+            (max_failed < 1, f"max_failed: must be auto or >= 1, got {max_failed}"),
             *_at_least(self, bounds),
             (
                 self.min_epochs > self.max_epochs >= 1,
@@ -134,11 +138,14 @@ class Resources:
     """GPUs; >= 0, a fraction below 1 packs several trials on one; auto: 1 if there is any."""
     max_concurrent: int | Literal["auto"] = "auto"
     """Trials that run at once; >= 1, auto: as many as fit."""
+    epoch_timeout: float | Literal["none"] = "none"
+    """Longest that one epoch may take before the trial fails as hung; seconds, > 0."""
 
     def __post_init__(self) -> None:
         cpus = self.cpus_per_trial
         gpus = 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
         concurrent = 1 if self.max_concurrent == "auto" else self.max_concurrent
+        timeout = math.inf if self.epoch_timeout == "none" else self.epoch_timeout
         is_whole = gpus < 1 or float(gpus).is_integer()  # Ray grants no 1.5 GPUs
         refuse(
             (not 0 < cpus < math.inf, f"cpus_per_trial: must be > 0 and finite, got {cpus}"),
@@ -147,6 +154,7 @@ class Resources:
                 f"gpus_per_trial: must be auto, in [0, 1) or a whole number, got {gpus}",
             ),
             (concurrent < 1, f"max_concurrent: must be auto or >= 1, got {concurrent}"),
+            (not timeout > 0, f"epoch_timeout: must be none or > 0 seconds, got {timeout}"),
         )
 
 

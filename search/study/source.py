@@ -35,7 +35,8 @@ def read_text(path: Path) -> str:
         return data.decode("utf-8-sig")  # a byte order mark is an editor's habit, not an error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        rule = f"must be UTF-8, got byte 0x{data[error.start]:02x}"
+        column = error.start - data.rfind(b"\n", 0, error.start)  # in bytes: there are no letters
+        rule = f"column {column}: must be UTF-8, got byte 0x{data[error.start]:02x}"
         raise ConfigError(f"{path}:{line}: {rule}", "save the file as UTF-8") from error
 
 

@@ -35,7 +35,7 @@ _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
     "train.seed": "left to study.seed and retrain.seeds",
 }
-_MAY_CHANGE = ("study.num_trials", "resources.", "retrain.")
+_MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "retrain.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,6 @@ import logging
 import os
 import subprocess
 import sys
-from argparse import Namespace
 
 import pytest
 
@@ -82,7 +81,8 @@ def test_without_arguments_those_of_the_process_count(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/test.py", "-v"])
     kept = []
     cli.run(kept.append, parser(), None)
-    assert kept == [Namespace(verbose=True, command="python -m search.test -v")]
+    (arguments,) = kept
+    assert (arguments.verbose, arguments.command) == (True, "python -m search.test -v")
 
 
 def test_what_is_our_bug_keeps_its_traceback():

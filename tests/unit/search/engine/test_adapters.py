@@ -8,8 +8,10 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher, SearchGenerator
 from ray.tune.utils import flatten_dict
 
-from search.engine.adapters import AttemptCounter, LedgerScheduler, LedgerSearcher
-from search.engine.messages import EpochMessage, Failure
+from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
+from search.engine.course import Course
+from search.engine.messages import EpochMessage, Failure, Refusal
+from search.study.errors import MachineError, UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import Host
 from seresnet.epoch import EpochResult
@@ -24,26 +26,37 @@ def ledger(study_config):
 
 
 @pytest.fixture
-def searcher(ledger):
-    return LedgerSearcher(ledger)
+def stop():
+    """A request to stop that nobody has made yet."""
+    return SimpleNamespace(is_set=False, num_installed=0)
 
 
 @pytest.fixture
-def scheduler(ledger):
-    return LedgerScheduler(ledger)
+def course(ledger, stop):
+    return Course(ledger, stop)
 
 
-def report(epoch, value):
+@pytest.fixture
+def searcher(ledger, course):
+    return LedgerSearcher(ledger, course)
+
+
+@pytest.fixture
+def scheduler(ledger, course):
+    return LedgerScheduler(ledger, course)
+
+
+def report(epoch, value, attempt=1):
     numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
     result = EpochResult(
         epoch=epoch, val_accuracy=value, val_accuracy_raw=0, images_per_second=1, **numbers
     )
-    return flatten_dict(EpochMessage(result, HOST).as_report())
+    return flatten_dict(EpochMessage(result, HOST, attempt).as_report())
 
 
 def trial(config):
     """What the scheduler sees of Tune's trial."""
-    return SimpleNamespace(config=config)
+    return SimpleNamespace(config=config, num_failures=1)
 
 
 def start(searcher, scheduler, name, *values):
@@ -94,7 +107,7 @@ def test_a_failure_stops_and_fails_the_trial(searcher, scheduler, ledger):
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        pytest.param(True, "worker-died", "the worker died", id="worker-died"),
+        pytest.param(True, "worker-died", "the worker died 3 times", id="worker-died"),
         pytest.param(False, "no-report", "ended before its last epoch", id="function-returned"),
     ],
 )
@@ -116,15 +129,86 @@ def test_tunes_word_on_a_trial_at_its_end_changes_nothing(searcher, scheduler, l
     assert (ledger.trials[0].state, ledger.trials[0].error_kind) == ("COMPLETE", "")
 
 
-def test_a_restart_by_ray_counts_as_an_attempt(searcher, scheduler, ledger):
+def test_a_restart_by_ray_is_a_new_attempt_and_the_old_one_is_not_heard(
+    searcher, scheduler, ledger, course, caplog
+):
     started, _ = start(searcher, scheduler, "a", 0.5)
-    counter = AttemptCounter(ledger)
-    assert isinstance(counter, Callback)
-    counter.on_trial_recover(iteration=1, trials=[started], trial=started, anything_new=1)
-    assert ledger.trials[0].attempts == 2
+    recovery = Recovery(ledger, course)
+    assert isinstance(recovery, Callback)
+    recovery.on_trial_recover(iteration=1, trials=[started], trial=started, anything_new=1)
+    assert ledger.trials[0].attempts == started.config["attempt"] == 2
+    assert started.config["epochs_stored"] == 1
+    assert "t0000: its worker died after epoch 1; retry 1 of 2" in caplog.text
     # The restarted trial reports its last epoch first.
-    assert scheduler.on_trial_result(None, started, report(1, 0.5)) == TrialScheduler.CONTINUE
+    assert scheduler.on_trial_result(None, started, report(1, 0.5, 2)) == TrialScheduler.CONTINUE
+    assert scheduler.on_trial_result(None, started, report(2, 0.5, 1)) == TrialScheduler.STOP
     assert list(ledger.trials[0].epochs) == [1]
+
+
+def test_the_signals_that_tune_takes_at_its_start_are_taken_back(ledger, course, stop):
+    installed = []
+    stop.install = lambda: installed.append(True)
+    recovery = Recovery(ledger, course)
+    for iteration in range(5):
+        recovery.on_step_begin(iteration=iteration, trials=[])
+    assert 1 <= len(installed) <= 2
+
+
+def test_a_request_to_stop_lets_each_running_trial_end_its_epoch_and_no_new_one_start(
+    searcher, scheduler, ledger, course, stop
+):
+    started, _ = start(searcher, scheduler, "a", 0.5)
+    stop.is_set = True
+    assert searcher.suggest("b") == Searcher.FINISHED
+    assert scheduler.on_trial_result(None, started, report(2, 0.6)) == TrialScheduler.STOP
+    searcher.on_trial_complete("a", report(2, 0.6))
+    assert (ledger.trials[0].state, list(ledger.trials[0].epochs)) == ("RUNNING", [1, 2])
+    course.raise_if_ended(ledger.num_remaining)  # the request itself says how the command ends
+
+
+def test_a_worker_that_dies_while_the_search_stops_fails_no_trial(
+    searcher, scheduler, ledger, stop
+):
+    start(searcher, scheduler, "a", 0.5)
+    stop.is_set = True
+    searcher.on_trial_complete("a", error=True)
+    assert ledger.trials[0].state == "RUNNING"
+
+
+def test_a_machine_that_refuses_a_file_ends_the_search_and_blames_no_trial(
+    searcher, scheduler, ledger, course
+):
+    started, _ = start(searcher, scheduler, "a", 0.5)
+    other, _ = start(searcher, scheduler, "b", 0.5)
+    message = Refusal("t0000: No space left on device").as_report()
+    assert scheduler.on_trial_result(None, started, message) == TrialScheduler.STOP
+    searcher.on_trial_complete("a", message)
+    assert searcher.suggest("c") == Searcher.FINISHED
+    assert scheduler.on_trial_result(None, other, report(2, 0.5)) == TrialScheduler.STOP
+    assert [t.state for t in ledger.trials] == ["RUNNING", "RUNNING"]
+    with pytest.raises(MachineError, match="No space left on device") as caught:
+        course.raise_if_ended(ledger.num_remaining)
+    assert (caught.value.exit_code, "free space" in caught.value.hint) == (3, True)
+
+
+def test_a_storm_of_failures_ends_the_search(searcher, scheduler, ledger, course):
+    message = Failure("exception", "ValueError: boom (train.py:3)").as_report()
+    for name in ("a", "b", "c"):
+        started, _ = start(searcher, scheduler, name)
+        scheduler.on_trial_result(None, started, message)
+        searcher.on_trial_complete(name, message)
+    assert searcher.suggest("d") == Searcher.FINISHED
+    assert [t.state for t in ledger.trials] == ["FAIL"] * 3
+    with pytest.raises(UnfinishedError, match=r"failed alike: exception: ValueError: boom") as it:
+        course.raise_if_ended(ledger.num_remaining)
+    assert it.value.exit_code == 1
+
+
+def test_a_search_that_ray_left_before_its_end_is_not_called_done(course):
+    course.raise_if_ended(0)
+    with pytest.raises(UnfinishedError, match="2 trials are not at their end") as caught:
+        course.raise_if_ended(2)
+    assert "same command" in caught.value.hint
 
 
 def test_the_searcher_takes_whatever_metric_tune_was_given(searcher):
@@ -132,10 +216,10 @@ def test_the_searcher_takes_whatever_metric_tune_was_given(searcher):
     assert (searcher.metric, searcher.mode) == ("val_accuracy", "max")
 
 
-@pytest.mark.parametrize("kind", [LedgerSearcher, LedgerScheduler, AttemptCounter])
-def test_rays_state_files_hold_nothing_of_the_ledger(ledger, kind):
+@pytest.mark.parametrize("kind", [LedgerSearcher, LedgerScheduler, Recovery])
+def test_rays_state_files_hold_nothing_of_the_ledger(ledger, course, kind):
     ledger.suggest()
-    content = cloudpickle.dumps(kind(ledger))
+    content = cloudpickle.dumps(kind(ledger, course))
     assert b"ledger" not in content.replace(kind.__name__.encode(), b"").lower()
     assert len(content) < 200
     cloudpickle.loads(content)

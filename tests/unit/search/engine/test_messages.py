@@ -4,7 +4,7 @@ import pickle
 import pytest
 from ray.tune.utils import flatten_dict  # what Tune does to a report on its way to us
 
-from search.engine.messages import EpochMessage, Failure, read_message
+from search.engine.messages import EpochMessage, Failure, Refusal, read_message
 from search.study.records import Host
 from seresnet.epoch import EpochResult
 
@@ -24,18 +24,20 @@ TUNES_OWN = {
 @pytest.mark.parametrize(
     "message",
     [
-        pytest.param(EpochMessage(RESULT, HOST), id="epoch"),
+        pytest.param(EpochMessage(RESULT, HOST, 2), id="epoch"),
         pytest.param(
             EpochMessage(
                 dataclasses.replace(
                     RESULT, val_loss=None, val_accuracy=None, val_accuracy_raw=None
                 ),
                 HOST,
+                1,
             ),
             id="epoch-without-validation",
         ),
         pytest.param(Failure("diverged", "diverged in epoch 3: loss not finite"), id="failure"),
         pytest.param(Failure("exception", ""), id="failure-without-words"),
+        pytest.param(Refusal("t0001: No space left on device"), id="refusal"),
     ],
 )
 def test_a_message_survives_tunes_flattening_and_additions(message):
@@ -44,7 +46,8 @@ def test_a_message_survives_tunes_flattening_and_additions(message):
 
 
 def test_no_name_of_ours_is_one_of_tunes():
-    ours = {*EpochMessage(RESULT, HOST).as_report(), *Failure("a", "b").as_report()}
+    ours = {*EpochMessage(RESULT, HOST, 2).as_report(), *Failure("a", "b").as_report()}
+    ours |= {*Refusal("c").as_report()}
     assert not ours & set(TUNES_OWN)
 
 
@@ -56,12 +59,12 @@ def test_a_report_holds_plain_values():
             else [value]
         )
 
-    report = EpochMessage(RESULT, HOST).as_report()
+    report = EpochMessage(RESULT, HOST, 2).as_report()
     assert {type(leaf) for leaf in leaves(report)} <= {int, float, str, bool, type(None)}
 
 
 def test_messages_travel_between_processes():
-    for message in (EpochMessage(RESULT, HOST), Failure("a", "b")):
+    for message in (EpochMessage(RESULT, HOST, 2), Failure("a", "b"), Refusal("c")):
         assert pickle.loads(pickle.dumps(message)) == message
 
 

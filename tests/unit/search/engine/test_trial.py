@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import errno
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import ray.tune
 import torch
 
 from search.engine import trial as trial_module
-from search.engine.messages import EpochMessage, Failure, read_message
+from search.engine.messages import EpochMessage, Failure, Refusal, read_message
 from search.engine.trial import (
     as_arrays,
     as_split,
@@ -20,9 +21,18 @@ from search.engine.trial import (
     set_granted_threads,
 )
 from seresnet.data import Split
+from seresnet.fence import Fence
 from seresnet.train import DivergedError, TrainState
 
 CPU = torch.device("cpu")
+STACK = """\
+Timeout (0:00:05)!
+Thread 0x00007f1 (most recent call first):
+  File "/usr/lib/python3.11/threading.py", line 320 in wait
+Thread 0x00007f2 (most recent call first):
+  File "/usr/lib/python3.11/site-packages/torch/nn/modules/conv.py", line 10 in forward
+  File "/home/me/seresnet/train.py", line 171 in _step
+"""
 
 
 @pytest.fixture
@@ -154,9 +164,9 @@ def start(granted, monkeypatch, study_config, tiny_split, tmp_path):
     """A function that runs a trial of the tiny study, stopped at its so-manieth report."""
     granted(CPU=1.0)
     arrays = as_arrays(Split(tiny_split.images[:64], tiny_split.labels[:64]))
-    checkpoints = tmp_path / "checkpoints"
+    checkpoints, attempts = tmp_path / "checkpoints", [0]
 
-    def start(*, stopped_at=99, params=None):
+    def start(*, stopped_at=99, params=None, attempt=None, epochs_stored=0):
         messages = []
 
         def report(metrics):
@@ -170,7 +180,9 @@ def start(granted, monkeypatch, study_config, tiny_split, tmp_path):
 
         monkeypatch.setattr(ray.tune, "report", report)
         params = {"dropout": 0.1, "warmup_epochs": 1} if params is None else params
-        config = {"number": 5, "params": params, "seed": 3}
+        attempts.append(attempts[-1] + 1 if attempt is None else attempt)
+        config = {"number": 5, "params": params, "seed": 3, "attempt": attempts[-1]}
+        config["epochs_stored"] = epochs_stored
         with contextlib.suppress(Stopped):
             run_trial(
                 config,
@@ -197,19 +209,63 @@ def test_a_trial_reports_each_epoch_once_its_checkpoint_lies_on_disk(start):
 
 
 def test_an_interrupted_trial_reports_its_last_epoch_again_and_ends_as_if_it_had_run_on(start):
-    before, after = start(stopped_at=2), start()
+    before, after = start(stopped_at=2), start(epochs_stored=2)
     assert [m.result.epoch for m in before] == [1, 2]
     assert [m.result.epoch for m in after] == [2, 3, 4]
     assert after[0].result == before[1].result
-    assert numbers(start(stopped_at=1)) == numbers(after[-1:])  # nothing is left to train
+    # Nothing is left to train.
+    assert numbers(start(stopped_at=1, epochs_stored=4)) == numbers(after[-1:])
 
 
 def test_an_interruption_leaves_no_trace_in_the_numbers(start, tmp_path):
     whole = numbers(start())
     for path in (tmp_path / "checkpoints" / "t0005").iterdir():
         path.unlink()
-    parts = [*start(stopped_at=2), *start()[1:]]
+    parts = [*start(stopped_at=2), *start(epochs_stored=2)[1:]]
     assert numbers(parts) == whole
+
+
+def test_epochs_that_the_study_never_heard_of_are_reported_first(start):
+    before, after = start(stopped_at=3), start(epochs_stored=1)
+    assert [m.result.epoch for m in after] == [2, 3, 4]
+    assert [m.result for m in after[:2]] == [m.result for m in before[1:]]
+
+
+def test_each_message_names_the_attempt(start):
+    assert {m.attempt for m in start(attempt=4)} == {4}
+
+
+def test_an_orphan_writes_no_checkpoint_and_says_nothing(start, monkeypatch, tmp_path, caplog):
+    real = trial_module.checkpoint.save
+
+    def overtaken(state, folder, *, fence):
+        Fence(folder, 9).claim()  # a new driver has handed the trial out
+        return real(state, folder, fence=fence)
+
+    monkeypatch.setattr(trial_module.checkpoint, "save", overtaken)
+    assert start(attempt=1) == []
+    assert list((tmp_path / "checkpoints" / "t0005").glob("epoch-*")) == []
+    assert "t0005: attempt 1 is over" in caplog.text
+    assert start(attempt=2) == []  # it starts late, when its successor is at work
+
+
+def test_a_full_disk_is_the_machines_fault_and_not_the_trials(start, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "epoch-0001.pt")
+
+    monkeypatch.setattr(trial_module.checkpoint, "save", full)
+    (refusal,) = start()
+    assert isinstance(refusal, Refusal)
+    assert refusal.error.startswith("epoch-0001.pt: No space left on device (node ")
+
+
+def test_a_trial_whose_earlier_attempt_hung_is_not_begun_again(start, tmp_path):
+    folder = tmp_path / "checkpoints" / "t0005"
+    folder.mkdir(parents=True)
+    (folder / "hung.txt").write_text(STACK)
+    (failure,) = start()
+    assert failure.kind == "timeout"
+    assert failure.error.endswith("resources.epoch_timeout, in train.py:171")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,9 @@ BAD_SETTINGS = {
     "octal-of-yaml-1.2": ("count: 0o10", "1: count: must be an integer, got 0o10"),
     "yes-for-an-integer": ("count: yes", "1: count: must be an integer, got yes"),
     "on-for-a-number": ("count: 1\nrate: on", "2: rate: must be a number, got on"),
+    "off": ("count: off", "1: count: must be an integer, got off"),
+    "no": ("{count: 1, rate: no}", "1: rate: must be a number, got no"),
+    "n": ("count: n", "1: count: must be an integer, got n"),
     "y": ("count: y", "1: count: must be an integer, got y"),
     "half": ("count: 1.5", "1: count: must be an integer, got 1.5"),
     "float-for-an-integer": ("count: 1e2", "1: count: must be an integer, got 1e2"),
@@ -170,8 +173,14 @@ def test_an_override_replaces_the_value_of_the_file_and_adds_what_it_lacks():
         pytest.param({"count": "x"}, "--count: count: must be an integer, got 'x'", id="type"),
         pytest.param({"count": 13}, "--count: count: must not be 13, got 13", id="rule"),
         pytest.param({"points.a.x": -1}, "--x: points.a.x: must be >= 0, got -1.0", id="deep"),
+        pytest.param({"limit": "many"}, "--limit: limit: must be", id="choice"),
         pytest.param(
-            {"rate": float("nan"), "limit": "many"}, "--limit: limit: must be", id="choice"
+            {"rate": float("nan")}, "--rate: rate: must be a finite number, got nan\n", id="nan"
+        ),
+        pytest.param(
+            {"points.a.x": -float("inf")},
+            "--x: points.a.x: must be a finite number, got -inf\n",
+            id="deep-inf",
         ),
     ],
 )

@@ -50,7 +50,10 @@ def play(ledger):
     while (suggestion := ledger.suggest()) is not None:
         record = ledger.trials[suggestion.number]
         epoch = max(record.epochs, default=1)  # a resumed trial reports its last epoch first
-        while ledger.report(record.number, result(epoch, accuracy(record.params, epoch)), HOST):
+        attempt = suggestion.attempt
+        while ledger.report(
+            record.number, result(epoch, accuracy(record.params, epoch)), HOST, attempt=attempt
+        ):
             epoch += 1
     return ledger
 
@@ -59,7 +62,7 @@ def start(ledger, *values):
     """Hand out one trial and report an epoch for each value; return its number."""
     number = ledger.suggest().number
     for epoch, value in enumerate(values, 1):
-        ledger.report(number, result(epoch, value), HOST)
+        ledger.report(number, result(epoch, value), HOST, attempt=1)
     return number
 
 
@@ -103,7 +106,7 @@ def played(request, tmp_path_factory, empty_database):
         ledger.suggest()
     for epoch in (1, 2):
         params = ledger.trials[3].params
-        assert ledger.report(3, result(epoch, accuracy(params, epoch)), HOST)
+        assert ledger.report(3, result(epoch, accuracy(params, epoch)), HOST, attempt=1)
     ledger.fail(3, kind="diverged", error="in epoch 3")
     play(Ledger.open(storage, CONFIG))
     return lambda: storage if request.param == "memory" else sqlite_storage(path)
@@ -123,9 +126,9 @@ def test_the_baseline_runs_first_then_the_recipes_then_what_the_sampler_says(sam
 def test_known_settings_are_never_stopped_however_weak(ledger):
     better = [start(ledger) for _ in range(8)][2:]
     for number in better:
-        ledger.report(number, result(1, 0.9), HOST)
+        ledger.report(number, result(1, 0.9), HOST, attempt=1)
     for number in (0, 1):
-        assert [ledger.report(number, result(e, 0.1), HOST) for e in (1, 2, 3, 4)] == [
+        assert [ledger.report(number, result(e, 0.1), HOST, attempt=1) for e in (1, 2, 3, 4)] == [
             True, True, True, False,
         ]  # fmt: skip
         assert ledger.trials[number].state == "COMPLETE"
@@ -136,13 +139,13 @@ def test_optuna_holds_every_epoch_of_a_trial_and_its_true_end(played):
     assert [t.number for t in trials] == list(range(8))
     assert {t.state.name for t in trials} == {"COMPLETE", "PRUNED", "FAIL"}
     for trial in trials:
-        reported, stop_reason = dict(trial.intermediate_values), trial.user_attrs["stop_reason"]
+        reported, end = dict(trial.intermediate_values), trial.user_attrs["end"]
+        stop_reason = end["stop_reason"]
         assert list(reported) == list(range(1, len(reported) + 1))
         assert reported == {e: accuracy(trial.params, e) for e in reported}
         if trial.state.name == "FAIL":
             assert (trial.number, len(reported), stop_reason) == (3, 2, "diverged")
-            assert trial.user_attrs["error_kind"] == "diverged"
-            assert trial.user_attrs["error"] == "in epoch 3"
+            assert (end["error_kind"], end["error"]) == ("diverged", "in epoch 3")
         else:
             assert trial.value == reported[len(reported)]
             is_complete = trial.state.name == "COMPLETE"
@@ -163,7 +166,7 @@ def test_what_was_reported_reads_back_equal(reopen):
     reported = [result(epoch, 0.1 * epoch) for epoch in (1, 2, 3)]
     number = ledger.suggest().number
     for each in reported:
-        ledger.report(number, each, HOST)
+        ledger.report(number, each, HOST, attempt=1)
     (record,) = Ledger.load(reopen()).trials
     assert list(record.epochs.values()) == reported
     assert record.host == HOST
@@ -185,29 +188,28 @@ def test_num_trials_is_the_total_and_a_larger_one_extends_the_study(reopen):
 def test_a_repeated_epoch_is_not_stored_twice(reopen):
     ledger = Ledger.open(reopen(), CONFIG)
     number = start(ledger, 0.3, 0.4)
-    assert ledger.report(number, result(2, 0.7), HOST)
+    assert ledger.report(number, result(2, 0.7), HOST, attempt=1)
     assert Ledger.load(reopen()).trials == ledger.trials
     assert ledger.trials[number].value == 0.4
 
 
-def test_a_repeated_epoch_is_decided_again_on_what_is_known_now(ledger):
+def test_a_repeated_epoch_was_decided_upon_when_it_came(ledger):
     for value in (0.2, 0.2):
         start(ledger, value)
     number = start(ledger, 0.5)
     for value in (0.6, 0.7, 0.8):
         start(ledger, value)
+    assert ledger.report(number, result(1, 0.5), HOST, attempt=1)
     assert not ledger.trials[number].is_finished
-    assert not ledger.report(number, result(1, 0.5), HOST)
-    assert (ledger.trials[number].state, ledger.trials[number].stop_reason) == ("PRUNED", "rung 1")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None], ids=str)
 def test_a_value_that_is_not_finite_is_refused_and_not_stored(ledger, value):
     number = ledger.suggest().number
     with pytest.raises(ValueError, match=f"t0000: val_accuracy must be finite, got {value}"):
-        ledger.report(number, result(1, value), HOST)
+        ledger.report(number, result(1, value), HOST, attempt=1)
     assert ledger.trials[number].epochs == {}
-    assert ledger.report(number, result(1, 0.5), HOST)
+    assert ledger.report(number, result(1, 0.5), HOST, attempt=1)
 
 
 def test_a_failed_trial_keeps_its_kind_and_its_epochs(reopen):

@@ -81,12 +81,17 @@ def result(epoch, value):
     )
 
 
+def report(ledger, suggestion, epoch):
+    value = accuracy(suggestion.params, epoch)
+    return ledger.report(suggestion.number, result(epoch, value), HOST, attempt=suggestion.attempt)
+
+
 def play(ledger):
     """Work as one worker until nothing is left; without padding it diverges in epoch 2."""
     while (suggestion := ledger.suggest()) is not None:
         number, params = suggestion.number, suggestion.params
         epoch = max(ledger.trials[number].epochs, default=1)
-        while ledger.report(number, result(epoch, accuracy(params, epoch)), HOST):
+        while report(ledger, suggestion, epoch):
             epoch += 1
             if params["crop_padding"] == 0:
                 ledger.fail(number, kind="diverged", error=f"in epoch {epoch}")
@@ -160,7 +165,7 @@ def test_a_new_ledger_after_each_step_decides_as_one_that_lives_on(uninterrupted
         while goes_on:
             ledger = reopened()
             assert ledger._orphans == [number]
-            goes_on = ledger.report(number, result(epoch, accuracy(suggestion.params, epoch)), HOST)
+            goes_on = report(ledger, suggestion, epoch)
             assert reopened().trials == ledger.trials
             epoch += 1
             if goes_on and suggestion.params["crop_padding"] == 0:
@@ -177,15 +182,16 @@ def test_memory_equals_storage_at_every_step():
         assert Ledger.load(storage).trials == ledger.trials
 
     ledger.observe = check
+    suggestions = []
     for _ in range(CONFIG.study.num_trials):
-        ledger.suggest()
+        suggestions.append(ledger.suggest())
         check()
     for epoch in (1, 2, 3, 4):
-        for trial in [t for t in ledger.trials if not t.is_finished]:
-            if trial.params["crop_padding"] == 0:
-                ledger.fail(trial.number, kind="diverged", error="")
+        for suggestion in suggestions:
+            if suggestion.params["crop_padding"] == 0:
+                ledger.fail(suggestion.number, kind="diverged", error="")
             else:
-                ledger.report(trial.number, result(epoch, accuracy(trial.params, epoch)), HOST)
+                report(ledger, suggestion, epoch)
     assert {t.state for t in ledger.trials} == {"COMPLETE", "PRUNED", "FAIL"}
 
 
@@ -194,25 +200,67 @@ def test_interrupted_trials_are_handed_out_first_as_they_were():
     before = Ledger.open(storage, CONFIG)
     handed_out = [before.suggest() for _ in range(4)]
     before.fail(1, kind="diverged", error="")
-    before.report(2, result(1, 0.5), HOST)
+    before.report(2, result(1, 0.5), HOST, attempt=1)
     ledger = Ledger.open(storage, CONFIG)
     again = [ledger.suggest() for _ in range(3)]
-    assert again == [dataclasses.replace(handed_out[k], attempt=2) for k in (0, 2, 3)]
+    assert again == [
+        dataclasses.replace(handed_out[k], attempt=2, epochs_stored=num)
+        for k, num in ((0, 0), (2, 1), (3, 0))
+    ]
     assert ledger.suggest().number == 4
     assert list(ledger.trials[2].epochs) == [1]
     assert [t.attempts for t in Ledger.load(storage).trials] == [2, 1, 2, 2, 1]
 
 
-def test_an_end_that_was_not_stored_leaves_no_trace_on_a_trial_that_completes():
+def test_an_end_that_was_decided_but_not_told_is_told_at_the_next_start():
     storage = MortalStorage()
     ledger = Ledger.open(storage, CONFIG)
     ledger.suggest()
     storage.kill_before(["set_trial_state_values"], 0)
     with pytest.raises(Killed):
         ledger.fail(0, kind="worker-died", error="the worker died")
-    record = play(Ledger.open(storage, CONFIG)).trials[0]
-    assert record.state == "COMPLETE"
-    assert (record.error_kind, record.error) == ("", "")
+    assert Ledger.load(storage).trials[0].state == "RUNNING"
+    (record,) = Ledger.open(storage, CONFIG).trials
+    assert (record.state, record.stop_reason) == ("FAIL", "worker-died")
+    assert (record.error_kind, record.error) == ("worker-died", "the worker died")
+    assert [t.state for t in Ledger.load(storage).trials] == ["FAIL"]
+
+
+def test_a_decision_that_was_cut_off_is_made_on_what_was_known_then():
+    storage = MortalStorage()
+    ledger = Ledger.open(storage, with_study(num_trials=5))
+    first, second, third, fourth, _ = [ledger.suggest() for _ in range(5)]
+    ledger.report(third.number, result(1, 0.5), HOST, attempt=1)
+    storage.kill_before(["set_trial_user_attr"], 2)  # its host, its metrics, and then its end
+    with pytest.raises(Killed):
+        ledger.report(fourth.number, result(1, 0.4), HOST, attempt=1)
+    trials = Ledger.open(storage, with_study(num_trials=5)).trials
+    assert [t.stop_reason for t in trials] == ["", "", "", "rung 1", ""]
+    assert (first.number, second.number) == (0, 1)
+
+
+def test_a_worker_whose_attempt_is_over_is_not_heard():
+    storage = InMemoryStorage()
+    old = Ledger.open(storage, CONFIG).suggest()
+    ledger = Ledger.open(storage, CONFIG)
+    new = ledger.suggest()
+    assert (old.attempt, new.attempt) == (1, 2)
+    assert not report(ledger, old, 1)
+    ledger.fail(0, kind="exception", error="of an orphan", attempt=old.attempt)
+    assert (ledger.trials[0].state, ledger.trials[0].epochs) == ("RUNNING", {})
+    assert report(ledger, new, 1)
+
+
+def test_trials_taken_back_are_handed_out_anew():
+    ledger = Ledger.open(InMemoryStorage(), CONFIG)
+    first = [ledger.suggest() for _ in range(3)]
+    report(ledger, first[1], 1)
+    assert ledger.handed_out() == [0, 1, 2]
+    ledger.take_back()
+    assert ledger.handed_out() == []
+    again = [ledger.suggest() for _ in range(2)]
+    assert [(s.number, s.attempt, s.epochs_stored) for s in again] == [(0, 2, 0), (1, 2, 1)]
+    assert ledger.handed_out() == [0, 1]
 
 
 @pytest.mark.parametrize(

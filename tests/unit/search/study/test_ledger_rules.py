@@ -76,7 +76,7 @@ def test_every_decision_is_the_rules_whoever_reports_next(factor, workers, data)
             del running[number]
             continue
         running[number] = epoch = running[number] + 1
-        goes_on = ledger.report(number, result(epoch, data.draw(SCORES)), HOST)
+        goes_on = ledger.report(number, result(epoch, data.draw(SCORES)), HOST, attempt=1)
         assert goes_on == should_go_on(storage, number, epoch, factor)
         if not goes_on:
             del running[number]
@@ -96,7 +96,7 @@ def test_the_best_of_a_rung_always_reaches_the_last_epoch(values):
         ledger.fail(ledger.suggest().number, kind="diverged", error="")
     for value in values:
         number, epoch = ledger.suggest().number, 1
-        while ledger.report(number, result(epoch, value), HOST):
+        while ledger.report(number, result(epoch, value), HOST, attempt=1):
             epoch += 1
     states = [t.state for t in ledger.trials[NUM_KNOWN:]]
     assert states[values.index(0.8)] == "COMPLETE"
@@ -109,7 +109,7 @@ def test_without_a_pruner_nobody_is_stopped():
     for place in range(CONFIG.study.num_trials):
         number = ledger.suggest().number
         values = [(epoch, 0.9 - 0.05 * place) for epoch in (1, 2, 3, 4, 5)]
-        goes_on = [ledger.report(number, result(*value), HOST) for value in values]
+        goes_on = [ledger.report(number, result(*value), HOST, attempt=1) for value in values]
         assert goes_on == [True, True, True, True, False]
     assert {t.state for t in ledger.trials} == {"COMPLETE"}
 
@@ -125,17 +125,17 @@ def test_without_a_pruner_nobody_is_stopped():
 def test_a_trial_at_its_end_stays_as_it_is(value, num_epochs, state):
     ledger = Ledger.open(InMemoryStorage(), CONFIG)
     for _ in range(NUM_KNOWN):
-        ledger.report(ledger.suggest().number, result(1, 0.5), HOST)
+        ledger.report(ledger.suggest().number, result(1, 0.5), HOST, attempt=1)
     number = ledger.suggest().number
     for epoch in range(1, num_epochs + 1):
-        ledger.report(number, result(epoch, value), HOST)
+        ledger.report(number, result(epoch, value), HOST, attempt=1)
     if state == "FAIL":
         ledger.fail(number, kind="cuda-oom", error="first")
     before, seen = dataclasses.replace(ledger.trials[number]), []
     assert (before.state, len(before.epochs)) == (state, num_epochs)
     ledger.observe = seen.append
     ledger.fail(number, kind="worker-died", error="second")
-    assert not ledger.report(number, result(num_epochs + 1, 0.9), HOST)  # of an orphaned worker
+    assert not ledger.report(number, result(num_epochs + 1, 0.9), HOST, attempt=1)
     assert ledger.trials[number] == before
     assert list(before.epochs) == list(range(1, num_epochs + 1))
     assert seen == []

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from optuna.storages import InMemoryStorage
 
 from search.study.errors import MachineError
-from search.study.lock import locked
+from search.study.lock import database_locked, locked
+from search.study.storage import Location
 
 HOLD = """\
 import subprocess, sys
@@ -110,3 +112,11 @@ def test_a_lock_file_that_cannot_be_opened_is_the_machines_fault(tmp_path):
     with pytest.raises(MachineError, match=r"\.lock: .* Is a directory") as caught:
         locked(tmp_path).__enter__()
     assert "--name" in caught.value.hint
+
+
+def test_a_file_needs_no_lock_beside_that_of_its_folder(tmp_path):
+    location = Location.of_file(tmp_path / "study.db")
+    with database_locked(location, "reg") as first, database_locked(location, "reg") as second:
+        first(InMemoryStorage())
+        second(InMemoryStorage())
+    assert list(tmp_path.iterdir()) == []

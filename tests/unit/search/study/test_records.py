@@ -5,11 +5,12 @@ import sys
 import optuna
 import pytest
 
+from search.study.errors import DamagedStudyError
+from search.study.events import epoch_attribute, seal
 from search.study.records import (
     Host,
     TrialRecord,
     baseline_value,
-    epoch_attribute,
     incumbent,
     read_record,
     trial_id,
@@ -112,7 +113,10 @@ def frozen(attributes, values):
 
 
 def test_an_epoch_without_its_value_does_not_count():
-    stored = {epoch_attribute(k): dataclasses.asdict(e) for k, e in epochs(0.1, 0.2, 0.3).items()}
+    stored = {
+        epoch_attribute(k): seal(dataclasses.asdict(e), seq=k, number=0)
+        for k, e in epochs(0.1, 0.2, 0.3).items()
+    }
     record = read_record(frozen(stored, {2: 0.2, 1: 0.1}))
     assert record.epochs == epochs(0.1, 0.2)
     assert list(record.epochs) == [1, 2]
@@ -129,9 +133,10 @@ def test_the_host_reads_back():
     assert read_record(frozen({"host": dataclasses.asdict(host)}, {})).host == host
 
 
-def test_epoch_attributes_sort_as_their_epochs():
-    names = [epoch_attribute(k) for k in (1, 9, 10, 99, 100, 1000)]
-    assert names == sorted(set(names))
+def test_a_trial_that_lacks_what_belongs_to_it_is_called_damaged():
+    with pytest.raises(DamagedStudyError, match=r"study\.db: t-001 cannot be read") as caught:
+        read_record(frozen({}, {1: 0.5}))
+    assert "--recover" in caught.value.hint
 
 
 def test_results_are_read_without_optuna_or_torch():

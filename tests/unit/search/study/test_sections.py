@@ -27,6 +27,7 @@ OUT_OF_RANGE = {
     "max": (Budget, {"max_epochs": 0}, "max_epochs: must be >= 1, got 0"),
     "factor": (Budget, {"reduction_factor": 1}, "reduction_factor: must be >= 2, got 1"),
     "seed": (Budget, {"seed": 2**32}, "seed: must be in [0, 2**32), got 4294967296"),
+    "failed": (Budget, {"max_failed": 0}, "max_failed: must be auto or >= 1, got 0"),
     "val": (DataConfig, {"num_val": 0}, "num_val: must be >= 1, got 0"),
     "all-val": (
         DataConfig,
@@ -57,6 +58,16 @@ OUT_OF_RANGE = {
         "gpus_per_trial: must be auto, in [0, 1) or a whole number, got inf",
     ),
     "concurrent": (Resources, {"max_concurrent": 0}, "max_concurrent: must be auto or >= 1, got 0"),
+    "no-timeout": (
+        Resources,
+        {"epoch_timeout": 0},
+        "epoch_timeout: must be none or > 0 seconds, got 0",
+    ),
+    "timeout-nan": (
+        Resources,
+        {"epoch_timeout": math.nan},
+        "epoch_timeout: must be none or > 0 seconds, got nan",
+    ),
     "epochs": (RetrainConfig, {"epochs": 0}, "epochs: must be >= 1, got 0"),
     "no-seed": (RetrainConfig, {"seeds": ()}, "seeds: must hold at least one seed, got []"),
     "same-seed": (

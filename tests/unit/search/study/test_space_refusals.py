@@ -73,6 +73,35 @@ BAD_STUDIES = {
         "high: .inf",
         "4: space.dropout.high: must be a finite decimal",
     ),
+    "nan-bound": ("low: 0.0", "low: .nan", "4: space.dropout.low: must be a finite decimal"),
+    "yes-for-a-bound": (
+        "high: 0.5",
+        "high: yes",
+        "4: space.dropout.high: must be a number, got yes",
+    ),
+    "text-for-a-bound": (
+        "high: 0.5",
+        "high: '0.5'",
+        "4: space.dropout.high: must be a number, got '0.5'",
+    ),
+    "list-for-a-bound": (
+        "high: 0.5",
+        "high: [1]",
+        "4: space.dropout.high: must be a number, got a list of 1",
+    ),
+    "step": ("high: 0.5", "high: 0.5, step: 9", "4: space.dropout.step: unknown key"),
+    "no-choices": ("high: 0.5", "high: 0.5, choices: []", "4: space.dropout.choices: unknown key"),
+    "empty-domain": (DROPOUT, "dropout: {}", "4: space.dropout"),
+    "octal-bound": (
+        "{low: 0, high: 3}",
+        "{low: 0, high: 03}",
+        "6: space.warmup_epochs.high: must be a finite decimal number, got 03",
+    ),
+    "negative-warm-up": (
+        "{low: 0, high: 3}",
+        "{low: -1, high: 3}",
+        "6: space.warmup_epochs.low: must be >= 0, got -1",
+    ),
     "dropout-of-one": ("high: 0.5", "high: 1", "4: space.dropout.high: must be in [0, 1), got 1.0"),
     "negative-decay": (
         DECAY,
@@ -158,6 +187,45 @@ def test_a_bad_study_is_refused_with_file_line_key_and_remedy(complaint, old, ne
     assert error.message.startswith(f"s.yaml:{message}")
     assert "\n" not in error.message
     assert error.hint
+
+
+LIMITS = {
+    "dropout": ("0", "1", "in [0, 1), got 1.0"),
+    "label_smoothing": ("-0.1", "0.5", "in [0, 1), got -0.1"),
+    "mixup_alpha": ("-0.5", "1", ">= 0, got -0.5"),
+    "weight_decay": ("-1e-4", "1e-3", ">= 0, got -0.0001"),
+    "lr": ("0", "1", "> 0, got 0.0"),
+    "batch_size": ("1", "64", ">= 2, got 1"),
+}
+
+
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items(), ids=LIMITS)
+def test_bounds_beyond_what_a_hyperparameter_can_be_are_refused(load_text, name, limits):
+    low, high, rule = limits
+    text = "study: {min_epochs: 20, max_epochs: 60}\nbaseline: {NAME: HIGH}\n"
+    text += "space:\n  NAME: {low: LOW, high: HIGH}\n"
+    with pytest.raises(ConfigError) as caught:
+        load_text(text.replace("NAME", name).replace("LOW", low).replace("HIGH", high))
+    lines = caught.value.message.split("\n")
+    assert len(lines) == 1
+    assert f"s.yaml:4: space.{name}." in lines[0]
+    assert lines[0].endswith(f": must be {rule}")
+
+
+def test_a_warm_up_as_long_as_the_schedule_is_refused_for_each_reason_at_once(complaint):
+    error = complaint(("{low: 0, high: 3}", "{low: 0, high: 8}"))
+    assert [line.split(": ")[1] for line in error.message.split("\n")] == [
+        "study.min_epochs", "space.warmup_epochs.high",
+    ]  # fmt: skip
+
+
+def test_equal_bounds_fix_a_setting(load_text):
+    config = load_text(
+        STUDY.replace("{low: 0.0, high: 0.5}", "{low: 0.2, high: 0.2}").replace(
+            "dropout: 0.1", "dropout: 0.2"
+        )
+    )
+    assert config.space["dropout"].low == config.space["dropout"].high == 0.2
 
 
 def test_a_tag_that_would_run_code_is_refused(complaint):

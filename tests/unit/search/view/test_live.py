@@ -39,7 +39,7 @@ def ledger(study_config):
 def run(ledger, *values):
     number = ledger.suggest().number
     for epoch, value in enumerate(values, 1):
-        ledger.report(number, result(epoch, value), HOST)
+        ledger.report(number, result(epoch, value), HOST, attempt=1)
     return number
 
 
@@ -89,12 +89,12 @@ def test_off_a_terminal_epochs_alone_are_told_of_now_and_then(ledger, clock):
     number = run(ledger, 0.1)
     assert lines() == []
     clock.now += 31
-    ledger.report(number, result(2), HOST)
+    ledger.report(number, result(2), HOST, attempt=1)
     assert lines() == [
         "0/6 trials (1 running), 2 of at most 24 epochs, best: no full trial yet, "
         "0:00:31 elapsed, at most 0:05:41 left"
     ]
-    ledger.report(number, result(3), HOST)
+    ledger.report(number, result(3), HOST, attempt=1)
     assert len(lines()) == 1
 
 

@@ -22,7 +22,7 @@ def run(ledger, *values):
         result = EpochResult(
             epoch=epoch, val_accuracy=value, val_accuracy_raw=0, images_per_second=1, **numbers
         )
-        ledger.report(number, result, HOST)
+        ledger.report(number, result, HOST, attempt=1)
     return number
 
 

@@ -1,0 +1,39 @@
+"""Room on the disk: asked for before a search begins, not met in the middle of it."""
+
+import math
+import shutil
+from pathlib import Path
+
+from search.study.errors import MachineError
+
+_MB = 10**6
+_REST = 64 * _MB
+"""For the study, its backups and the tables."""
+
+
+def checkpoint_bytes(num_parameters: int, slots: int) -> int:
+    """Return the bytes that a search needs.
+
+    Args:
+        num_parameters: of the network; weights, their average and the momentum are four bytes each.
+        slots: trials at once, each with two checkpoints that stay and one that is being written.
+    """
+    return num_parameters * 4 * 3 * (2 + 1) * slots + _REST
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """See that the disk of a folder, which need not exist yet, has room.
+
+    Raises:
+        MachineError: it has less.
+    """
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed_bytes:
+        have, need = free // _MB, math.ceil(needed_bytes / _MB)
+        raise MachineError(
+            f"not enough space in {folder}: {have} MB free, {need} MB needed",
+            "free space, or name a folder on another disk with --results",
+        )

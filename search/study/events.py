@@ -1,0 +1,97 @@
+"""The order in which a study came about: whatever is stored has its number and its hash.
+
+An event is a suggestion (`ask`), an epoch's result (`epoch`) or the end of a trial (`end`), kept as
+an attribute of its trial: numbered from 1 through the whole study, without gaps, so that the
+study's history can be played again; sealed with a SHA-256 of what was stored, so that a value
+which was changed afterwards shows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the reading of results needs no Optuna
+    from optuna.trial import FrozenTrial
+
+ASK, END = "ask", "end"
+_EPOCH = "epoch:"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a study's history."""
+
+    seq: int
+    """From 1."""
+    kind: str
+    """`ask`, `epoch` or `end`."""
+    number: int
+    """Of the trial."""
+    content: Mapping[str, Any]
+    """As it is stored now, without number and hash."""
+    is_intact: bool
+    """Whether the content still has the hash that it was sealed with."""
+    epoch: int = 0
+    """From 1; 0 where the event is no epoch."""
+
+    @property
+    def place(self) -> str:
+        """Name of the event for a person, such as `event 17: t0003 epoch 2`."""
+        what = f"epoch {self.epoch}" if self.epoch else self.kind
+        return f"event {self.seq}: t{self.number:04d} {what}"
+
+
+def epoch_attribute(epoch: int) -> str:
+    """Return the name under which the study keeps an epoch's metrics."""
+    return f"{_EPOCH}{epoch:04d}"
+
+
+def seal(
+    content: Mapping[str, object], *, seq: int, number: int, beside: object = None
+) -> dict[str, object]:
+    """Return what is stored: the content with its number in the study's history and its hash.
+
+    Args:
+        content: plain JSON values.
+        seq: number of the event.
+        number: of the trial.
+        beside: what Optuna stores of the same event elsewhere, such as the trial's parameters.
+    """
+    return {**content, "seq": seq, "sha256": _hash(content, seq, number, beside)}
+
+
+def events_of(trial: "FrozenTrial") -> Iterator[Event]:
+    """Yield what happened to a trial, in no order.
+
+    An epoch counts where Optuna holds its value: a kill between metrics and value leaves metrics
+    alone, and that epoch is trained and stored anew.
+    """
+    attributes = trial.user_attrs
+    if ASK in attributes:
+        yield _unseal(ASK, trial.number, attributes[ASK], beside=trial.params)
+    for epoch in sorted(trial.intermediate_values):
+        stored = attributes.get(epoch_attribute(epoch), {})
+        yield _unseal("epoch", trial.number, stored, beside=None, epoch=epoch)
+    if END in attributes:
+        yield _unseal(END, trial.number, attributes[END], beside=None)
+
+
+def last_seq(trial: "FrozenTrial") -> int:
+    """Return the number of a trial's newest event, 0 if it has none."""
+    return max((event.seq for event in events_of(trial)), default=0)
+
+
+def _unseal(
+    kind: str, number: int, stored: Mapping[str, Any], *, beside: object, epoch: int = 0
+) -> Event:
+    content = {key: value for key, value in stored.items() if key not in ("seq", "sha256")}
+    seq = stored.get("seq", 0)
+    is_intact = stored.get("sha256") == _hash(content, seq, number, beside)
+    return Event(seq, kind, number, content, is_intact, epoch)
+
+
+def _hash(content: Mapping[str, object], seq: int, number: int, beside: object) -> str:
+    text = json.dumps([seq, number, content, beside], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

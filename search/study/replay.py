@@ -1,0 +1,187 @@
+"""A study played again from its own record: every suggestion and every stop, derived anew."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import isclose
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search.study.events import Event, events_of
+from search.study.header import STUDY_NAME
+from search.study.ledger import Ledger
+from search.study.records import Host, Suggestion
+from seresnet.epoch import EpochResult
+
+# Another processor's logarithm may differ in the last bit; a changed value differs by far more.
+_RELATIVE = 1e-9
+_NOWHERE = Host(node="", device="", dtype="", threads=0)
+
+
+@dataclass(kw_only=True, slots=True)
+class Verdict:
+    """What a replay has found."""
+
+    num_trials: int
+    """Suggestions that the study holds."""
+    num_epochs: int
+    """Decisions that the study holds: one an epoch, to go on or to stop."""
+    num_suggestions: int = 0
+    """Derived again and found equal."""
+    num_decisions: int = 0
+    """Derived again and found equal."""
+    is_exact: bool = True
+    """Whether all numbers were equal to the last bit."""
+    difference: str = ""
+    """The first difference, empty where there is none."""
+
+
+def replay(
+    storage: BaseStorage,
+    *,
+    study_name: str = STUDY_NAME,
+    observe: Callable[[int, int], object] = lambda done, total: None,
+) -> Verdict:
+    """Play a study again, in memory, in the order of its events; stop at the first difference.
+
+    A suggestion depends on all that was stored before it, so after a difference nothing that
+    follows could be judged.
+
+    Args:
+        storage: of the study; only read.
+        study_name: inside the storage.
+        observe: called with (events done, events in all).
+
+    Raises:
+        DamagedStudyError: the storage holds no such study, or it cannot be read.
+    """
+    ledger = Ledger.load(storage, study_name=study_name)
+    frozen = optuna.load_study(study_name=study_name, storage=storage).get_trials(deepcopy=False)
+    trials = [trial for trial in frozen if trial.state != TrialState.WAITING]
+    events = sorted((e for trial in trials for e in events_of(trial)), key=lambda e: e.seq)
+    kinds = Counter(event.kind for event in events)
+    verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"])
+    verdict.difference = next(_tampered(trials, events), "")
+    if not verdict.difference:
+        _play(ledger, _twin(ledger, kinds["ask"]), events, verdict, observe)
+    return verdict
+
+
+def _twin(ledger: Ledger, num_trials: int) -> Ledger:
+    """Return a new study in memory with the same settings, and room for all that was asked."""
+    most = max(num_trials, ledger.config.study.num_trials)
+    budget = replace(ledger.config.study, num_trials=most)
+    return Ledger.open(InMemoryStorage(), replace(ledger.config, study=budget))
+
+
+def _tampered(trials: list[FrozenTrial], events: list[Event]) -> Iterator[str]:
+    """Yield each event that is missing or was changed after it was stored."""
+    for seq, event in enumerate(events, start=1):
+        if event.seq != seq:
+            yield f"event {seq} is missing: the next there is {event.place}"
+            return
+        if not event.is_intact:
+            yield f"{event.place}: what is stored no longer matches its event"
+        values = trials[event.number].intermediate_values
+        if event.epoch and values[event.epoch] != event.content.get("val_accuracy"):
+            stored = values[event.epoch]
+            yield (
+                f"{event.place}: val_accuracy {event.content.get('val_accuracy')} "
+                f"was reported, the study holds {stored}"
+            )
+        if event.kind == "end":
+            yield from _untold(trials[event.number], event)
+
+
+def _untold(trial: FrozenTrial, end: Event) -> Iterator[str]:
+    """Yield where Optuna's state or value of a trial is not what its end says."""
+    told = end.content.get("state")
+    # A kill between an end and its telling leaves the trial running: the next start tells it.
+    if trial.state.name not in (told, "RUNNING"):
+        yield f"{end.place}: ended as {told}, the study holds {trial.state.name}"
+    last = trial.intermediate_values.get(max(trial.intermediate_values, default=0))
+    if trial.state == TrialState.COMPLETE and trial.value != last:
+        yield f"{end.place}: ended with {last}, the study holds {trial.value}"
+
+
+def _play(
+    ledger: Ledger,
+    twin: Ledger,
+    events: list[Event],
+    verdict: Verdict,
+    observe: Callable[[int, int], object],
+) -> None:
+    attempts: dict[int, int] = {}
+    for event in events:
+        if event.kind == "ask":
+            suggestion = twin.suggest()
+            assert suggestion is not None  # the twin is allowed as many as were asked for
+            attempts[suggestion.number] = suggestion.attempt
+            verdict.difference = _other_suggestion(ledger, twin, event, suggestion, verdict)
+            verdict.num_suggestions += not verdict.difference
+        elif event.kind == "epoch":
+            result = EpochResult(**event.content)
+            twin.report(event.number, result, _NOWHERE, attempt=attempts[event.number])
+            verdict.difference = _other_decision(ledger, twin, event, event is events[-1])
+            verdict.num_decisions += not verdict.difference
+        else:
+            content = event.content
+            if content["state"] == "FAIL":
+                twin.fail(event.number, kind=content["error_kind"], error=content["error"])
+            verdict.difference = _other_end(twin, event)
+        observe(event.seq, len(events))
+        if verdict.difference:
+            return
+
+
+def _other_suggestion(
+    ledger: Ledger, twin: Ledger, event: Event, suggestion: Suggestion, verdict: Verdict
+) -> str:
+    """Return in what a suggestion differs from the one that was made, or nothing."""
+    if suggestion.number != event.number:
+        return f"{event.place}: t{suggestion.number:04d} would be suggested here"
+    made, again = ledger.trials[event.number], twin.trials[event.number]
+    if (made.name, made.seed) != (again.name, again.seed):
+        return f"{event.place}: seed {again.seed} and name {again.name!r} would be given here"
+    for name, value in made.params.items():
+        derived = again.params.get(name)
+        if derived is None or not isclose(value, derived, rel_tol=_RELATIVE, abs_tol=0):
+            return f"{event.place}: {name} {derived!r} would be suggested, {value!r} was"
+        verdict.is_exact &= value == derived
+    return ""
+
+
+def _other_decision(ledger: Ledger, twin: Ledger, event: Event, is_newest: bool) -> str:
+    """Return in what the decision after an epoch differs from the one that was made."""
+    made, again = ledger.trials[event.number], twin.trials[event.number]
+    if is_newest and not made.stop_reason:
+        return ""  # the next start decides
+    was_last = event.epoch == max(made.epochs) and made.stop_reason and not made.error_kind
+    if was_last and made.stop_reason != again.stop_reason:
+        decided = again.stop_reason or "to go on"
+        return f"{event.place}: ended by {made.stop_reason}, the rules say {decided}"
+    if again.is_finished and not was_last:
+        return f"{event.place}: went on, the rules say {again.stop_reason}"
+    return ""
+
+
+def _other_end(twin: Ledger, event: Event) -> str:
+    again = twin.trials[event.number]
+    if again.state != event.content["state"]:
+        return f"{event.place}: ended as {event.content['state']}, the rules say {again.state}"
+    return ""
+
+
+def describe(verdict: Verdict) -> str:
+    """Return the verdict in a line."""
+    counts = (
+        f"{verdict.num_suggestions}/{verdict.num_trials} suggestions, "
+        f"{verdict.num_decisions}/{verdict.num_epochs} decisions identical"
+    )
+    if verdict.difference:
+        return f"{counts}, then: {verdict.difference}"
+    if not verdict.is_exact:
+        return f"{counts} (to nine digits: this processor rounds otherwise)"
+    return counts

@@ -1,0 +1,142 @@
+"""What the commands share that work on a study: its images, its folder held open, its workers."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search import cli
+
+if TYPE_CHECKING:
+    from search.engine.cluster import Grant
+    from search.interrupts import StopRequest
+    from search.study.backup import Backups
+    from search.study.dataset import Dataset
+    from search.study.folder import StudyFolder
+    from search.study.ledger import Ledger
+    from search.study.space import StudyConfig
+    from search.view.live import View
+    from seresnet.data import Unlabelled
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A study that a command holds open."""
+
+    folder: "StudyFolder"
+    ledger: "Ledger"
+    dataset: "Dataset"
+    test: "Unlabelled | None"
+    """Images to label; none where there is no such file."""
+    backups: "Backups"
+    stored_in: str
+    """Where the study lies, without secrets."""
+    arguments: Namespace
+
+    @property
+    def stop(self) -> "StopRequest":
+        """Whether the command was asked to end."""
+        stop: StopRequest = self.arguments.stop
+        return stop
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options of all commands that read images, hold a study and start workers."""
+    add = parser.add_argument
+    add("--data", type=Path, default=Path("data"), metavar="DIR", help="CIFAR-10; default: data")
+    add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
+    add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
+    add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
+    add(
+        "--recover", action="store_true", help="put the last good backup in a damaged study's place"
+    )
+    add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
+
+
+@contextmanager
+def opened(path: Path, config: "StudyConfig", arguments: Namespace) -> Iterator[Work]:
+    """Hold a study open, made where it is missing.
+
+    The images are read first: where they are bad, nothing is written.
+
+    Raises:
+        UserError: something is wrong with the images, the folder or the study.
+    """
+    from search.study import folder as folders
+    from search.study.backup import Backups
+    from search.study.dataset import load_dataset, load_test_images
+    from search.study.storage import locate
+
+    folder = folders.StudyFolder(path)
+    location = locate(arguments.storage, folder.database)
+    if arguments.download and config.data.source == "cifar10":
+        from seresnet.download import download
+
+        download(arguments.data)
+    dataset = load_dataset(config.data, arguments.data)
+    test = load_test_images(config.data, arguments.data, arguments.test)
+    backups = Backups(location.path, folder.backups)
+    study = folders.opened(
+        folder,
+        config,
+        dataset.report,
+        location=location,
+        backups=backups,
+        recovering=arguments.recover,
+    )
+    with study as ledger:
+        yield Work(folder, ledger, dataset, test, backups, location.recorded, arguments)
+
+
+@contextmanager
+def watched(work: Work) -> Iterator["View"]:
+    """Record this start, and show the study while the block runs."""
+    from search.study.provenance import record_start
+    from search.view.live import watch
+
+    record_start(
+        work.folder.provenance,
+        work.ledger,
+        work.dataset.report,
+        command=work.arguments.command,
+        stored_in=work.stored_in,
+    )
+    with watch(work.ledger) as view:
+        yield view
+
+
+@contextmanager
+def workers(work: Work, *, slots_at_most: int | None = None) -> Iterator["Grant"]:
+    """Hold Ray open; yield what each trial is granted, once every node has been looked at.
+
+    Raises:
+        MachineError: Ray does not start, a node does not see the study folder, nothing can hold a
+            trial, or the disk lacks room.
+    """
+    from search.engine.cluster import session, usable_grant
+    from search.engine.nodes import probe
+    from search.study.disk import checkpoint_bytes, require_space
+    from seresnet.model import SEResNet, num_parameters
+
+    arguments, config = work.arguments, work.ledger.config
+    with session(
+        address=arguments.address,
+        verbose=arguments.verbose,
+        after_start=work.stop.install,
+    ):
+        probe(work.folder.path)
+        granted = usable_grant(config.resources, slots_at_most=slots_at_most)
+        size = num_parameters(SEResNet(channels=config.train.channels))
+        require_space(work.folder.path, checkpoint_bytes(size, granted.slots))
+        yield granted
+
+
+def show(work: Work) -> None:
+    """Print the best trials and the paths of what was made."""
+    from search.view.summary import describe_study
+
+    cli.output(describe_study(work.ledger))
+    for path in work.folder.products():
+        cli.output(str(path))
