@@ -50,7 +50,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
     add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
     add(
-        "--recover", action="store_true", help="put the last good backup in a damaged study's place"
+        "--recover", action="store_true", help="take the last good backup of a damaged study"
     )
     add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
 

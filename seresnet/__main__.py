@@ -4,7 +4,6 @@ import argparse
 import ast
 import dataclasses
 import difflib
-import json
 import logging
 import shlex
 import sys
@@ -28,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code.
 
     Returns:
-        0 done; 1 diverged; 2 wrong usage or input; 3 the system refused a file; 130 interrupted.
+        0 done; 1 diverged; 2 wrong usage or input; 3 the system refused a file, or
+        another process trains in this folder; 130 interrupted.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -142,7 +142,8 @@ def _value(name: str, text: str, default: object) -> object:
 def _train(arguments: argparse.Namespace) -> int:
     import torch
 
-    from seresnet.run import identity, is_finished, run
+    from seresnet.fence import StaleAttemptError
+    from seresnet.run import identity, is_finished, read_metrics, run
     from seresnet.train import DivergedError
 
     config = read_settings(arguments.epochs, arguments.set)
@@ -168,7 +169,11 @@ def _train(arguments: argparse.Namespace) -> int:
         except DivergedError as error:
             print(f"error: {error}\nhint: lower lr, or lengthen warmup_epochs", file=sys.stderr)
             return 1
-    metrics = json.loads((out / "metrics.json").read_text())
+        except StaleAttemptError:
+            hint = "let that one finish, or stop it and run the same command again"
+            print(f"error: {out}: another process trains here now\nhint: {hint}", file=sys.stderr)
+            return 3
+    metrics = read_metrics(out)
     if "test_accuracy" in metrics:
         print(f"test_accuracy {metrics['test_accuracy']:.4f} (averaged weights, no mirroring)")
     print(out / "model.pt")

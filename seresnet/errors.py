@@ -3,7 +3,8 @@
 UserError
 ├── ConfigError         a setting is wrong
 ├── DataError           a data file is missing, damaged or of another kind
-├── CheckpointError     a checkpoint is damaged or belongs to another run
+├── CheckpointError     a checkpoint cannot serve or belongs to another run
+│   └── DamagedError    what a finished run left behind is not what it wrote
 └── SystemRefusalError  the system refused a file: no space, no permission (exit 3)
 """
 
@@ -38,7 +39,11 @@ class DataError(UserError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint is damaged, or was written by another run."""
+    """A checkpoint or model cannot serve, or was written by another run."""
+
+
+class DamagedError(CheckpointError):
+    """A finished run's file is not what the run wrote: nobody may go on with it."""
 
 
 class SystemRefusalError(UserError):

@@ -1,6 +1,7 @@
 """Named places in the write paths, where a test may end the process as `kill -9` would."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Action = Callable[[str, str], object]
 
@@ -16,6 +17,17 @@ def install(action: Action) -> None:
     """Call `action(name, detail)` at every place from now on, in this process."""
     global _action
     _action = action
+
+
+@contextmanager
+def installed(action: Action) -> Iterator[None]:
+    """Install an action for the length of a block; afterwards the former one is back."""
+    former = _action
+    install(action)
+    try:
+        yield
+    finally:
+        install(former)
 
 
 def reach(name: str, detail: str = "") -> None:

@@ -7,6 +7,8 @@ but on a GPU no two runs are bit for bit alike, and a checkpoint must belong to 
 import errno
 import fcntl
 import os
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 _FILE = ".attempt"
+_CONTENT = re.compile(rb" *(\d{1,18}) ([0-9a-f]{8})\n")
 # Some network file systems know no locks: there the check alone stands, and it is nearly as good.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -78,12 +81,16 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _read(file: int) -> int:
-    """Return the newest attempt's number, 0 where none is written whole."""
-    text = os.pread(file, 32, 0).strip()
-    return int(text) if text.isdigit() else 0
+    """Return the newest attempt's number, 0 where none is written whole and undamaged."""
+    match = _CONTENT.fullmatch(os.pread(file, 64, 0))
+    is_sound = match is not None and int(match[2], 16) == zlib.crc32(match[1])
+    return int(match[1]) if match is not None and is_sound else 0
 
 
 def _write(file: int, attempt: int) -> None:
-    """Write the number in one piece of fixed width: no reader sees a part of it."""
-    os.pwrite(file, b"%12d\n" % attempt, 0)
+    """Write the number, with its checksum, in one piece of fixed width: no reader sees a part."""
+    digits = b"%d" % attempt
+    content = b"%18s %08x\n" % (digits, zlib.crc32(digits))
+    os.pwrite(file, content, 0)
+    os.ftruncate(file, len(content))  # a damaged file may be longer
     os.fsync(file)

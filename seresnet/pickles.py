@@ -16,6 +16,8 @@ MAX_BYTES = 64 * 2**20
 """Largest file that is opened; bytes. CIFAR-10's batches and the competition's file have 31 MB."""
 MAX_MEMO = 1_000_000
 """Largest memo index; entries. The unpickler allocates up to the index; a batch needs 20,000."""
+MAX_OPCODES = 2_000_000
+"""Most instructions; one byte of them can make a list of 56. A batch has 50,000."""
 
 _NUMBERS = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 _ORDERS = {"|": "=", "=": "=", "<": "<", ">": ">"}
@@ -205,9 +207,12 @@ def _read(path: Path) -> bytes:
 def _check_opcodes(content: bytes) -> None:
     """Walk the opcodes without executing them, since some cost memory as soon as they run.
 
-    A length beyond the end of the file and a huge memo index are found here; 50 ms a batch.
+    A length beyond the end of the file, a huge memo index and more instructions than data needs are
+    found here; 50 ms a batch.
     """
-    for opcode, argument, _position in pickletools.genops(content):
+    for number, (opcode, argument, _position) in enumerate(pickletools.genops(content)):
+        if number >= MAX_OPCODES:
+            raise RefusedError(f"refused more than {MAX_OPCODES} instructions")
         if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > MAX_MEMO:
             raise RefusedError(f"refused memo index {argument}")
 

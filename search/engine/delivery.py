@@ -10,14 +10,15 @@ from typing import Any
 from search.engine.cluster import Grant
 from search.engine.retraining import Job, label, retrain
 from search.study.dataset import Dataset
-from search.study.errors import UnfinishedError
+from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord, baseline_value, incumbent
 from seresnet.data import Unlabelled
 from seresnet.epoch import EpochResult
+from seresnet.errors import DamagedError
 from seresnet.files import sha256_of
-from seresnet.run import holder, identity, is_finished
+from seresnet.run import holder, identity, is_finished, read_metrics
 from seresnet.submission import write_submission
 
 _log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
 
     Raises:
         DataError: a check of the submission failed.
+        DamagedStudyError: the model is not the one that was trained.
     """
     best, seed = winner(ledger), ledger.config.retrain.seeds[0]
     model, metrics = folder.retrain(seed) / "model.pt", _first_metrics(folder, ledger)
@@ -124,15 +126,20 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == _test_hash(test)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DamagedStudyError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 
 
 def _first_metrics(folder: StudyFolder, ledger: Ledger) -> dict[str, Any]:
-    """Return the metrics of the first seed's training, whose model is submitted."""
-    path = folder.retrain(ledger.config.retrain.seeds[0]) / "metrics.json"
-    metrics: dict[str, Any] = json.loads(path.read_text())
-    return metrics
+    """Return the metrics of the first seed's training, whose model is submitted.
+
+    Raises:
+        DamagedStudyError: that training is missing, or damaged.
+    """
+    try:
+        return read_metrics(folder.retrain(ledger.config.retrain.seeds[0]))
+    except DamagedError as error:
+        raise DamagedStudyError(error.message, error.hint) from error
 
 
 def _test_hash(test: Unlabelled) -> str:

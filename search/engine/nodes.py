@@ -89,7 +89,8 @@ def _ask(
     # Actors, as trials are: where this process has a token and the cluster does not ask for one,
     # tasks run but every actor dies.
     witness = ray.remote(num_cpus=0)(Witness)
-    asked, witnesses = {}, []
+    asked: dict[Any, Mapping[str, Any]] = {}
+    witnesses: list[Any] = []  # an actor that nobody holds is ended
     for node in nodes:
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         witnesses.append(witness.options(scheduling_strategy=there).remote())

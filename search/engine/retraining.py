@@ -9,13 +9,15 @@ import numpy as np
 import ray
 import torch
 
+from search import failpoints
 from search.engine.cluster import MAX_RETRIES, Grant
 from search.engine.trial import Arrays, as_arrays, as_split, granted_device, set_granted_threads
-from search.study.errors import UnfinishedError
+from search.study.errors import DamagedStudyError, UnfinishedError
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.device import place, resolve_precision
 from seresnet.epoch import EpochResult
+from seresnet.errors import DamagedError, UserError
 from seresnet.model_file import load_model
 from seresnet.predict import predict
 from seresnet.run import run
@@ -49,6 +51,7 @@ def retrain(
 
     Raises:
         UnfinishedError: a job diverged, or its worker died more than twice.
+        DamagedStudyError: what a finished job left behind is damaged.
     """
     arrays = ray.put(as_arrays(data))
     # max_calls: a process that has touched one GPU would not see another
@@ -91,6 +94,7 @@ def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
 
 
 def _run_job(job: Job, arrays: Arrays) -> Iterator[EpochResult]:
+    failpoints.arm()
     set_granted_threads()
     yield from run(
         job.config,
@@ -112,7 +116,9 @@ def _label(model: Path, images: np.ndarray) -> np.ndarray:
     return logits.cpu().numpy()
 
 
-def _unfinished(job: Job, reason: Exception) -> UnfinishedError:
+def _unfinished(job: Job, reason: Exception) -> UserError:
+    if isinstance(reason, DamagedError):
+        return DamagedStudyError(reason.message, reason.hint)
     text = " ".join(str(reason).split()) or type(reason).__name__
     hint = "mend the cause, then run the same command: it goes on from the last checkpoint"
     if isinstance(reason, DivergedError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from search.study.errors import DamagedStudyError
 from search.study.storage import BUSY_SECONDS, RECOVER, refusal_of_file
 from seresnet.errors import UserError
+from seresnet.failpoints import reach
 
 _log = logging.getLogger(__name__)
 _KEPT = 2
@@ -120,6 +121,7 @@ def back_up(path: Path, folder: Path, num_events: int) -> Path:
         MachineError: it cannot be read, or the copy not be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder, ".study.*")
     temporary = folder / f".study.{os.getpid()}.tmp"
     backup = folder / f"study-{num_events:06d}.db"
     try:
@@ -132,10 +134,10 @@ def back_up(path: Path, folder: Path, num_events: int) -> Path:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         quick_check(temporary)
+        reach("before-backup", backup.name)
         temporary.replace(backup)
     finally:
-        for leftover in (temporary, *_journals(temporary)):
-            leftover.unlink(missing_ok=True)
+        _clear(folder, ".study.*")
     for old in newest_first(folder)[_KEPT:]:
         old.unlink()
     return backup
@@ -164,12 +166,14 @@ def recover(path: Path, backups: Path) -> str:
             f"{path}: the study is damaged, and {backups} holds no sound backup",
             "restore the file from a copy, or start another study with --name",
         )
+    _clear(path.parent, f".{path.name}.*.tmp")
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.copyfile(backup, staged)
     with staged.open("rb+") as file:
         os.fsync(file.fileno())
     # The journals first: beside another file they would be rolled back into it.
     kept = _set_aside([*_journals(path), path], "damaged")
+    reach("in-recovery", path.name)
     staged.replace(path)
     at = datetime.fromtimestamp(backup.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     left = f"; the damaged file is kept as {kept[-1].name}" if kept else ""
@@ -189,6 +193,12 @@ def newest_first(backups: Path) -> list[Path]:
     """Return the backups, those with the most events first."""
     found = [b for b in backups.glob("study-*.db") if b.stem[6:].isdigit()]
     return sorted(found, key=_num_events, reverse=True)
+
+
+def _clear(folder: Path, pattern: str) -> None:
+    """Delete what this process, or one that was killed, left half made: the study is ours alone."""
+    for leftover in folder.glob(pattern):
+        leftover.unlink(missing_ok=True)
 
 
 def _num_events(backup: Path) -> int:

@@ -250,7 +250,7 @@ class _Binding:
     def refuse_missing(self, location: Location) -> None:
         """Refuse to begin a second study where the folder's own lies in another database."""
         elsewhere = self.provenance.get("storage", location.recorded)
-        if location.path == self.folder.database and not self.folder.database.exists():
+        if location.is_at(self.folder.database) and not self.folder.database.exists():
             if str(elsewhere).startswith("postgresql"):
                 raise ConfigError(
                     f"{self.folder.path}: its study lies in {elsewhere}, and no URL was given",
@@ -268,11 +268,11 @@ class _Binding:
         found = _stored_id(storage, name)
         if bound is None or found == bound:
             return
-        if found is None and location.path == self.folder.database:
+        if found is None and location.is_at(self.folder.database):
             # Someone deleted the study, to begin anew; a kill before the next start is recorded
             # must not leave the folder bound to the old one.
             content = {key: value for key, value in self.provenance.items() if key != "study"}
-            write_text(self.folder.provenance, json.dumps(content, indent=2) + "\n")
+            write_text(self.folder.provenance, json.dumps(content, indent=2, allow_nan=False) + "\n")
             return
         holds = f"holds study {str(found)[:12]}" if found else "holds no study"
         raise DataError(

@@ -48,7 +48,8 @@ def locked(folder: Path) -> Iterator[None]:
         file.seek(0)
         file.truncate()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        json.dump({"host": platform.node(), "pid": os.getpid(), "since": now}, file)
+        owner = {"host": platform.node(), "pid": os.getpid(), "since": now}
+        json.dump(owner, file, allow_nan=False)
         file.flush()
         yield
 

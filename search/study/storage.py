@@ -58,6 +58,10 @@ class Location:
         """The SQLite file; None for a server."""
         return Path(self.url.database or "") if self.is_sqlite else None
 
+    def is_at(self, path: Path) -> bool:
+        """Return whether it is this file, however both are written."""
+        return self.path is not None and self.path.absolute() == path.absolute()
+
     @property
     def masked(self) -> str:
         """What a person is shown: the file's path, or the URL without its secrets."""
@@ -116,7 +120,7 @@ def locate(
             )
     elif environ.get(VARIABLE):
         location = _parse(environ[VARIABLE], VARIABLE)
-        if location.path != default and default.is_file() and default.stat().st_size:
+        if not location.is_at(default) and default.is_file() and default.stat().st_size:
             raise ConfigError(
                 f"{VARIABLE}: must not be set for a study that lies in {default}, got "
                 f"{location.masked}",

@@ -186,6 +186,19 @@ def test_report_tells_published_files_from_others(tmp_path, monkeypatch):
     assert report["data_batch_2"]["published"] is False
 
 
+def test_one_flipped_bit_of_a_published_file_is_reported_with_its_checksum(tmp_path, monkeypatch):
+    folder = write_batches(tmp_path / BATCHES)
+    path = folder / "data_batch_1"
+    content = bytearray(path.read_bytes())
+    known = hashlib.md5(content).hexdigest()
+    monkeypatch.setitem(data._PUBLISHED_MD5, "data_batch_1", known)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = file_report(tmp_path)["data_batch_1"]
+    assert found == {"md5": hashlib.md5(content).hexdigest(), "published": False}
+    assert found["md5"] != known
+
+
 def test_report_of_an_empty_folder_is_empty(tmp_path):
     assert file_report(tmp_path) == {}
 

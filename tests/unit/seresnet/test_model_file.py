@@ -6,7 +6,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from seresnet.errors import CheckpointError
+from seresnet import model_file
+from seresnet.errors import CheckpointError, DamagedError
+from seresnet.files import sha256_of
 from seresnet.model import SEResNet
 from seresnet.model_file import load_model, save_model
 
@@ -45,7 +47,7 @@ def test_a_loaded_model_predicts_what_the_saved_one_did(model, saved):
 
 def test_the_file_holds_plain_values_and_tensors_only(tiny_config, saved):
     content = torch.load(saved, weights_only=True)
-    assert content.keys() == {"config", "state_dict"}
+    assert content.keys() == {"config", "state_dict", "sha256"}
     assert content["config"] == asdict(tiny_config)
     assert all(type(value) is torch.Tensor for value in content["state_dict"].values())
 
@@ -63,6 +65,8 @@ def flip_the_zip_directory(path):
 def resave(path, change):
     content = torch.load(path, weights_only=True)
     change(content)
+    if content.keys() == {"config", "state_dict", "sha256"}:
+        content["sha256"] = model_file._digest(content["config"], content["state_dict"])
     torch.save(content, path)
 
 
@@ -87,13 +91,15 @@ def without(key):
         pytest.param(lambda p: torch.save(torch.zeros(3), p), ".", id="tensor"),
         pytest.param(without("config"), "config", id="no-settings"),
         pytest.param(without("state_dict"), "state_dict", id="no-weights"),
-        pytest.param(with_settings(channels=[8, 16, 32, 64]), "SEResNet", id="other-widths"),
+        pytest.param(with_settings(channels=[8, 16, 32, 64]), "another arch", id="other-widths"),
+        pytest.param(without("sha256"), "sha256", id="no-checksum"),
+        pytest.param(lambda p: p.write_bytes(bytes(p.stat().st_size)), ".", id="zero-filled"),
         pytest.param(with_settings(channels=[8, 8, 16]), ".", id="three-stages"),
         pytest.param(with_settings(dropout=1.5), "dropout: must be in", id="setting-out-of-range"),
         pytest.param(with_settings(nesterov=True), "nesterov", id="unknown-setting"),
         pytest.param(
             lambda p: resave(p, lambda c: c.update(state_dict=torch.nn.Linear(3, 4).state_dict())),
-            "SEResNet",
+            "it is for another architecture: [0-9]+ missing, 2 unexpected keys$",
             id="other-architecture",
         ),
     ],
@@ -105,7 +111,37 @@ def test_a_file_that_is_no_model_is_one_line_with_file_reason_and_remedy(saved, 
     message = caught.value.message
     assert message.startswith(f"{saved}: cannot load this model: ")
     assert len(message.splitlines()) == 1
-    assert caught.value.hint == "train it again, or name another file"
+    assert caught.value.hint
+
+
+def spoil(value):
+    """Put a value into the first weight."""
+    return lambda path: resave(
+        path, lambda c: next(iter(c["state_dict"].values())).view(-1)[:1].fill_(value)
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(saved, value):
+    spoil(value)(saved)
+    message = r"model\.pt: cannot load this model: it holds values that are not finite in 1 of \d+ "
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_model(saved)
+    assert not isinstance(caught.value, DamagedError)  # its bytes are what was written
+
+
+def test_a_changed_weight_with_the_old_checksum_is_damage(saved):
+    content = torch.load(saved, weights_only=True)
+    content["state_dict"]["stem.0.bias"][0] += 1
+    torch.save(content, saved)
+    with pytest.raises(DamagedError, match=r"it is damaged \(SHA-256 of its weights differs\)"):
+        load_model(saved)
+
+
+def test_a_file_other_than_the_one_expected_is_damage(saved):
+    load_model(saved, sha256=sha256_of(saved))
+    with pytest.raises(DamagedError, match=r"it is damaged \(SHA-256 differs\)"):
+        load_model(saved, sha256="0" * 64)
 
 
 class Shell:

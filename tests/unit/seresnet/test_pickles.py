@@ -205,6 +205,21 @@ def test_large_file_is_refused_before_it_is_parsed(write, monkeypatch):
         load_pickle(write(b"x" * (2**20 + 1)))
 
 
+def test_a_file_of_instructions_alone_is_refused_before_it_fills_the_memory(write, monkeypatch):
+    monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
+    with pytest.raises(DataError, match="refused more than 1000 instructions"):
+        load_pickle(write(b"\x80\x02" + b"]" * 1000 + b"."))
+    assert load_pickle(write(BATCH))["labels"] == [0, 1, 2]
+
+
+def test_the_globals_that_are_allowed_are_those_that_arrays_need():
+    assert set(pickles._GLOBALS) == {
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"),
+        ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
+    }  # fmt: skip
+
+
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent: cannot read this pickle: no such file"):
         load_pickle(tmp_path / "absent")

@@ -23,7 +23,7 @@ EPOCHS = 3
 METRICS = {
     "epoch", "train_loss", "val_loss", "val_accuracy", "val_accuracy_raw", "lr", "seconds",
     "images_per_second", "total_seconds", "weights", "model_sha256", "num_parameters", "device",
-    "dtype", "threads", "config", "config_sha256",
+    "dtype", "threads", "config", "config_sha256", "epochs_sha256", "metrics_sha256",
 }  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def assert_equal_runs(left, right):
     assert table(left) == table(right)
     numbers = [json.loads((folder / "metrics.json").read_text()) for folder in (left, right)]
     for metrics in numbers:
-        for key in ("seconds", "total_seconds", "images_per_second", "model_sha256"):
+        times = {"seconds", "total_seconds", "images_per_second"}
+        for key in times | {"model_sha256", "epochs_sha256", "metrics_sha256"}:
             del metrics[key]
     assert numbers[0] == numbers[1]
 
@@ -220,6 +221,7 @@ def test_metrics_hold_the_last_epoch_the_settings_and_where_it_came_from(
     assert metrics["config"] == json.loads(json.dumps(asdict(config)))
     assert metrics["config_sha256"] == config.fingerprint()
     assert metrics["model_sha256"] == sha256_of(tmp_path / "model.pt")
+    assert metrics["epochs_sha256"] == sha256_of(tmp_path / "epochs.csv")
     assert (metrics["device"], metrics["dtype"], metrics["threads"]) == ("cpu", "float32", 1)
     assert metrics["weights"] == "averaged"
     assert metrics["num_parameters"] == num_parameters(SEResNet(channels=config.channels))

@@ -3,10 +3,13 @@ import json
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from seresnet.errors import DataError
 from seresnet.submission import MAX_PARAMETERS, write_submission
 
+repeated = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LABELS = [3, 0, 9, 3]
 IDS = [12, -1, 10_000_000_000, 7]
 
@@ -148,6 +151,10 @@ def test_a_run_overwrites_its_own_submission(tmp_path):
         pytest.param("{", id="damaged-sidecar"),
         pytest.param("[]", id="sidecar-of-another-kind"),
         pytest.param('{"rows": 4}', id="sidecar-without-a-run"),
+        pytest.param("", id="empty-sidecar"),
+        pytest.param("\0" * 40, id="zero-filled-sidecar"),
+        pytest.param("[" * 100_000, id="deep-sidecar"),
+        pytest.param("1" * 5000, id="number-too-long"),
     ],
 )
 def test_a_submission_that_is_not_this_runs_is_refused_and_kept(tmp_path, sidecar):
@@ -162,3 +169,45 @@ def test_a_submission_that_is_not_this_runs_is_refused_and_kept(tmp_path, sideca
     assert caught.value.hint == "move it away, then run the same command"
     assert path.read_text() == "ID,Labels\n0,0\n"
     assert names(tmp_path) == before
+
+
+@given(st.binary(max_size=120))
+@repeated
+def test_a_sidecar_of_any_bytes_vouches_for_no_submission(tmp_path, content):
+    path = tmp_path / "submission.csv"
+    path.write_text("ID,Labels\n0,0\n")
+    path.with_suffix(".json").write_bytes(content)
+    with pytest.raises(DataError, match="another run's submission"):
+        write(path)
+    assert path.with_suffix(".json").read_bytes() == content
+
+
+def test_a_sidecar_cut_or_with_a_bit_flipped_is_refused_or_written_anew(tmp_path):
+    path = tmp_path / "submission.csv"
+    write(path)
+    sound = [(tmp_path / name).read_bytes() for name in names(tmp_path)]
+    sidecar, outcomes = sound[1], set()
+    flips = [(position, 1 << position % 8) for position in range(len(sidecar))]
+    damaged = [bytes(c ^ bit * (k == at) for k, c in enumerate(sidecar)) for at, bit in flips]
+    for content in [*damaged, *(sidecar[:length] for length in range(len(sidecar)))]:
+        path.with_suffix(".json").write_bytes(content)
+        try:
+            write(path)
+        except DataError:
+            outcomes.add("refused")
+            assert path.read_bytes() == sound[0]
+        else:
+            outcomes.add("written anew")
+            assert [(tmp_path / name).read_bytes() for name in names(tmp_path)] == sound
+    assert outcomes == {"refused", "written anew"}
+
+
+def test_a_submission_that_is_a_link_is_replaced_and_its_target_kept(tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    path = tmp_path / "submission.csv"
+    path.symlink_to(target)
+    path.with_suffix(".json").write_text('{"run": "mine"}')
+    write(path)
+    assert target.read_text() == "precious"
+    assert not path.is_symlink()

@@ -10,9 +10,10 @@ from search.engine import delivery
 from search.engine.cluster import Grant
 from search.engine.delivery import is_submitted, retrain_winner, submit, unfinished_jobs, winner
 from search.study.dataset import Dataset
-from search.study.errors import UnfinishedError
+from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import Host
+from seresnet import run as running
 from seresnet.data import Split, Unlabelled
 from seresnet.epoch import EpochResult
 from seresnet.errors import DataError
@@ -62,7 +63,13 @@ def finish(job, model=b"a model"):
     """Leave behind what a training to completion does."""
     claim(job.folder, job.owner)
     (job.folder / "model.pt").write_bytes(model)
-    metrics = {"model_sha256": sha256_of(job.folder / "model.pt"), "num_parameters": 1234}
+    (job.folder / "epochs.csv").write_text("epoch\n1\n")
+    metrics = {
+        "model_sha256": sha256_of(job.folder / "model.pt"),
+        "epochs_sha256": sha256_of(job.folder / "epochs.csv"),
+        "num_parameters": 1234,
+    }
+    metrics["metrics_sha256"] = running._hash(metrics)
     (job.folder / "metrics.json").write_text(json.dumps(metrics))
 
 
@@ -239,7 +246,8 @@ def test_an_edited_submission_is_stale(submitted, ledger, test_images):
 
 
 @pytest.mark.parametrize(
-    "name", ["submission.csv", "submission.json", "retrain/seed4/metrics.json"]
+    "name",
+    ["submission.csv", "submission.json", "retrain/seed4/metrics.json", "retrain/seed4/model.pt"],
 )
 @pytest.mark.parametrize("text", [None, "", "{}", "\udcff"], ids=["gone", "empty", "bare", "bytes"])
 def test_a_damaged_file_makes_the_submission_stale(submitted, ledger, test_images, name, text):
@@ -248,6 +256,17 @@ def test_a_damaged_file_makes_the_submission_stale(submitted, ledger, test_image
     if text is not None:
         path.write_text(text, errors="surrogateescape")
     assert not is_submitted(submitted, ledger, test_images)
+
+
+def test_a_damaged_model_labels_nothing(trained, ledger, test_images, monkeypatch):
+    monkeypatch.setattr(delivery, "label", lambda *_: pytest.fail("the model was used"))
+    model = trained.retrain(4) / "model.pt"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    with pytest.raises(DamagedStudyError, match=r"model\.pt: is damaged") as caught:
+        submit(trained, ledger, test_images, GRANT)
+    assert caught.value.exit_code == 4
+    assert "it trains anew" in caught.value.hint
+    assert not trained.submission.exists()
 
 
 def test_a_new_winner_makes_the_submission_stale(submitted, ledger, test_images):

@@ -1,7 +1,6 @@
 import os
 import random
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,8 +15,6 @@ from search.study.backup import (
     check_study,
     newest_first,
     quick_check,
-    recover,
-    set_aside_newer,
 )  # fmt: skip
 from search.study.errors import DamagedStudyError, MachineError
 
@@ -211,69 +208,6 @@ def test_a_full_disk_leaves_the_old_backup_and_nothing_half_written(study, backu
     with pytest.raises(MachineError, match="full"):
         back_up(study, backups, 2)
     assert names(backups) == ["study-000001.db"]
-
-
-def test_recovering_takes_the_newest_backup_and_keeps_the_damaged_file(study, backups):
-    back_up(study, backups, 40)
-    make(study, 60)
-    newest = back_up(study, backups, 45)
-    os.utime(newest, (1_700_000_000, 1_700_000_000))
-    damage(study)
-    lost = study.read_bytes()
-    journal = study.with_name("study.db-journal")
-    journal.write_bytes(b"of the damaged file")
-    told = recover(study, backups)
-    quick_check(study)
-    assert num_rows(study) == 60
-    assert (study.parent / "study.db.damaged-1").read_bytes() == lost
-    assert (study.parent / "study.db-journal.damaged-1").read_bytes() == b"of the damaged file"
-    assert not journal.exists()
-    assert names(backups) == ["study-000040.db", "study-000045.db"]
-    assert "recovered from study-000045.db of 2023-11-14 22:13:20 UTC (45 events)" in told
-    assert "kept as study.db.damaged-1" in told
-
-
-def test_a_damaged_backup_is_passed_over_and_set_aside(study, backups, caplog):
-    back_up(study, backups, 40)
-    damage(back_up(study, backups, 45))
-    assert "study-000040.db" in recover(study, backups)
-    assert names(backups) == ["study-000040.db", "study-000045.db.damaged-1"]
-    assert "study-000045.db: the study is damaged" in caplog.text
-
-
-def test_every_recovery_keeps_its_own_damaged_file(study, backups):
-    back_up(study, backups, 1)
-    for number in (1, 2, 3):
-        study.write_bytes(b"bad %d" % number)
-        recover(study, backups)
-        assert (study.parent / f"study.db.damaged-{number}").read_bytes() == b"bad %d" % number
-    study.unlink()
-    assert "damaged file" not in recover(study, backups)
-    assert num_rows(study) == 50
-
-
-def test_without_a_sound_backup_the_study_stays_as_it_is(study, backups):
-    damage(study)
-    before = study.read_bytes()
-    with pytest.raises(DamagedStudyError, match="holds no sound backup") as caught:
-        recover(study, backups)
-    assert "--name" in caught.value.hint
-    backups.mkdir()
-    (backups / "study-000003.db").touch()  # an empty database is no backup
-    with pytest.raises(DamagedStudyError, match="holds no sound backup"):
-        recover(study, backups)
-    assert study.read_bytes() == before
-
-
-def test_backups_of_an_earlier_study_do_not_stand_in_the_way_of_the_new_ones(study, backups):
-    for number in (400, 500):
-        back_up(study, backups, number)
-    set_aside_newer(backups, 400)
-    assert names(backups) == ["study-000400.db", "study-000500.db.other-1"]
-    shutil.copy(backups / "study-000400.db", backups / "study-000500.db")
-    set_aside_newer(backups, 0)
-    assert newest_first(backups) == []
-    assert len(names(backups)) == 3  # set aside, not deleted
 
 
 def test_backups_in_between_wait_for_their_time(study, backups):

@@ -23,10 +23,17 @@ def path(tmp_path):
 
 
 def test_the_facts_of_a_study_are_recorded(path, ledger):
-    record_start(path, ledger, DATA, "python -m search.tune --space 'a b.yaml'")
+    record_start(
+        path,
+        ledger,
+        DATA,
+        command="python -m search.tune --space 'a b.yaml'",
+        stored_in="sqlite:///study.db",
+    )
     content = json.loads(path.read_text())
-    assert list(content) == ["study", "seed", "data", "starts"]
+    assert list(content) == ["study", "storage", "seed", "data", "starts"]
     assert (content["study"], content["seed"], content["data"]) == (ledger.id, 7, DATA)
+    assert content["storage"] == "sqlite:///study.db"
     (start,) = content["starts"]
     assert start["command"] == "python -m search.tune --space 'a b.yaml'"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", start["at"])
@@ -40,7 +47,7 @@ def test_the_facts_of_a_study_are_recorded(path, ledger):
 def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
     for command in ("first", "second", "third"):
         before = json.loads(path.read_text())["starts"] if path.exists() else []
-        record_start(path, ledger, DATA, command)
+        record_start(path, ledger, DATA, command=command, stored_in="sqlite:///study.db")
         assert json.loads(path.read_text())["starts"][:-1] == before
     assert [s["command"] for s in json.loads(path.read_text())["starts"]] == [
         "first", "second", "third",
@@ -59,7 +66,7 @@ def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
 )
 def test_a_damaged_file_does_not_stop_the_study(path, ledger, text):
     path.write_text(text, errors="surrogateescape")
-    record_start(path, ledger, DATA, "again")
+    record_start(path, ledger, DATA, command="again", stored_in="sqlite:///study.db")
     assert [s["command"] for s in json.loads(path.read_text())["starts"]] == ["again"]
 
 
@@ -67,7 +74,7 @@ def test_nothing_of_the_environment_is_recorded(path, ledger, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tell-nobody")
     monkeypatch.setenv("USER", "somebody-by-name")
     monkeypatch.setenv("SEARCH_TOKEN", "also-secret")
-    record_start(path, ledger, DATA, "command")
+    record_start(path, ledger, DATA, command="command", stored_in="sqlite:///study.db")
     text = path.read_text()
     for word in ("tell-nobody", "somebody-by-name", "also-secret", "AWS", "environ", "PATH"):
         assert word not in text
@@ -75,7 +82,13 @@ def test_nothing_of_the_environment_is_recorded(path, ledger, monkeypatch):
 
 def test_the_file_is_one_that_every_json_reader_takes(path, ledger):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        record_start(path, ledger, {**DATA, "mean": float("nan")}, "command")
+        record_start(
+            path,
+            ledger,
+            {**DATA, "mean": float("nan")},
+            command="command",
+            stored_in="sqlite:///study.db",
+        )
     assert not path.exists()
 
 

@@ -91,7 +91,7 @@ BAD_STUDIES = {
     ),
     "step": ("high: 0.5", "high: 0.5, step: 9", "4: space.dropout.step: unknown key"),
     "no-choices": ("high: 0.5", "high: 0.5, choices: []", "4: space.dropout.choices: unknown key"),
-    "empty-domain": (DROPOUT, "dropout: {}", "4: space.dropout"),
+    "half-a-domain": ("low: 0.0, ", "", "4: space.dropout.low: must be given"),
     "octal-bound": (
         "{low: 0, high: 3}",
         "{low: 0, high: 03}",

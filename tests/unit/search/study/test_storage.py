@@ -128,13 +128,15 @@ def test_a_missing_driver_is_named_with_its_remedy(monkeypatch):
     assert caught.value.hint == 'pip install ".[postgres]"'
 
 
-def test_a_variable_for_all_studies_is_not_laid_over_one_with_its_own_file(tmp_path):
+def test_a_variable_for_all_studies_is_not_laid_over_one_with_its_own_file(tmp_path, monkeypatch):
     own = tmp_path / "study.db"
     own.write_bytes(b"something")
     with pytest.raises(ConfigError, match=f"{VARIABLE}: must not be set") as caught:
         locate(None, own, {VARIABLE: "sqlite:///other.db"})
     assert str(own) in caught.value.message
     assert locate(None, own, {VARIABLE: f"sqlite:///{own}"}).path == own
+    monkeypatch.chdir(tmp_path)
+    assert locate(None, own, {VARIABLE: "study.db"}).path == Path("study.db")
     assert locate("other.db", own, {}).path == Path("other.db")
 
 

@@ -1,0 +1,151 @@
+"""The way back from a damaged study, through `opened`: backups, recovery, checkpoints."""
+
+import dataclasses
+
+import pytest
+
+from search.study.backup import Backups
+from search.study.errors import DamagedStudyError
+from search.study.folder import StudyFolder, opened
+from search.study.ledger import Ledger
+from search.study.records import Host
+from search.study.storage import sqlite_storage
+from seresnet.epoch import EpochResult
+
+IMAGES = {"train_sha256": "a", "val_sha256": "b"}
+HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
+
+
+def epoch(value):
+    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
+    return EpochResult(
+        epoch=1, val_accuracy=value, val_accuracy_raw=value, images_per_second=1.0, **numbers
+    )
+
+
+def play(ledger, num_trials):
+    """Let trials go to their ends, one after the other."""
+    for _ in range(num_trials):
+        suggestion = ledger.suggest()
+        for number in (1, 2, 3, 4):
+            result = dataclasses.replace(epoch(0.5 + suggestion.number / 100), epoch=number)
+            ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
+
+
+def damage(path):
+    """Overwrite pages in the middle, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8192] = 8192 * b"\xa5"
+    path.write_bytes(content)
+
+
+def outcome(ledger):
+    return [(t.params, t.state, t.value, sorted(t.epochs)) for t in ledger.trials]
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_an_opened_study_is_backed_up_at_its_start_and_end(study_dir, study_config):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        assert not study_dir.backups.exists()  # of nothing
+        play(ledger, 1)
+        first = f"study-{ledger.num_events:06d}.db"
+    assert names(study_dir.backups) == [first]
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 2)
+        second = f"study-{ledger.num_events:06d}.db"
+    assert names(study_dir.backups) == [first, second]
+    storage = sqlite_storage(study_dir.backups / second)
+    assert Ledger.load(storage).trials == ledger.trials
+
+
+def test_backups_are_taken_in_between_where_the_caller_says_so(study_dir, study_config):
+    now = 0.0
+    backups = Backups(study_dir.database, study_dir.backups, clock=lambda: now)
+    with opened(study_dir, study_config, IMAGES, backups=backups) as ledger:
+        play(ledger, 1)
+        backups.note(ledger.num_events)
+        taken = names(study_dir.backups)
+        now = 29.0
+        play(ledger, 1)
+        backups.note(ledger.num_events)
+        assert names(study_dir.backups) == taken
+        now = 30.0
+        backups.note(ledger.num_events)
+        assert names(study_dir.backups) == [*taken, f"study-{ledger.num_events:06d}.db"]
+
+
+def test_a_damaged_study_is_refused_and_recovered_and_ends_as_if_nothing_had_been(
+    study_dir, study_config, tmp_path, caplog
+):
+    undisturbed = StudyFolder(tmp_path / "undisturbed")
+    with opened(undisturbed, study_config, IMAGES) as ledger:
+        play(ledger, 6)
+        expected = outcome(ledger)
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 3)
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 1)
+        damage(study_dir.database)
+    damaged = study_dir.database.read_bytes()
+    with (
+        pytest.raises(DamagedStudyError, match=r"study\.db: ") as caught,
+        opened(study_dir, study_config, IMAGES),
+    ):
+        pass
+    assert "--recover" in caught.value.hint
+    assert study_dir.database.read_bytes() == damaged
+    with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
+        assert len(ledger.trials) == 3
+        play(ledger, 3)
+        assert outcome(ledger) == expected
+    assert "recovered from study-" in caplog.text
+    assert (study_dir.path / "study.db.damaged-1").read_bytes() == damaged
+
+
+def test_after_a_recovery_no_checkpoint_is_ahead_of_the_study(study_dir, study_config):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 1)
+        suggestion = ledger.suggest()
+        for number in (1, 2):
+            result = dataclasses.replace(epoch(0.1), epoch=number)
+            ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
+    study_dir.database.write_bytes(b"no database")
+    for trial_folder in ("t0001", "t0002"):
+        path = study_dir.checkpoints / trial_folder
+        path.mkdir(parents=True, exist_ok=True)
+        for name in ("epoch-0003.pt", "epoch-0003.sha256", "epoch-0004.pt", "epoch-0004.sha256"):
+            (path / name).touch()
+        (path / ".attempt").write_text("7")
+    with opened(study_dir, study_config, IMAGES, recovering=True):
+        # One epoch ahead is where a kill between checkpoint and report leaves a trial.
+        assert names(study_dir.checkpoints) == ["t0001"]
+        assert names(study_dir.checkpoints / "t0001") == ["epoch-0003.pt", "epoch-0003.sha256"]
+
+
+def test_a_start_without_a_recovery_leaves_attempts_and_other_files_alone(study_dir, study_config):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        ledger.suggest()
+    for name in (
+        "t0000/.attempt",
+        "t0000/epoch-0001.pt",
+        "tmp/mine",
+        "t1/x",
+        "t0009/epoch-0001.pt",
+    ):
+        (study_dir.checkpoints / name).parent.mkdir(parents=True, exist_ok=True)
+        (study_dir.checkpoints / name).touch()
+    with opened(study_dir, study_config, IMAGES):
+        assert names(study_dir.checkpoints) == ["t0000", "tmp"]
+        assert names(study_dir.checkpoints / "t0000") == [".attempt", "epoch-0001.pt"]
+
+
+def test_recovering_a_sound_study_does_nothing_and_says_so(study_dir, study_config, caplog):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 2)
+    with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
+        assert len(ledger.trials) == 2
+    assert "study.db: the study is sound, nothing was recovered" in caplog.text
