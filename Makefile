@@ -1,4 +1,6 @@
-.PHONY: check test test-all
+SEEDS ?= 10
+
+.PHONY: check test test-all chaos
 
 check:  ## style, types and layers
 	ruff check
@@ -11,3 +13,6 @@ test:  ## what runs anywhere in minutes: no network, no GPU, no CIFAR-10
 
 test-all:  ## everything, slow tests and those that need a GPU or CIFAR-10 included
 	pytest -m ""
+
+chaos:  ## kill a study with -9 at random moments, SEEDS rounds of about three minutes
+	python tests/chaos/loop.py --seeds $(SEEDS)
