@@ -49,9 +49,7 @@ def add_options(parser: ArgumentParser) -> None:
     add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
     add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
     add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
-    add(
-        "--recover", action="store_true", help="take the last good backup of a damaged study"
-    )
+    add("--recover", action="store_true", help="take the last good backup of a damaged study")
     add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
 
 

@@ -52,6 +52,12 @@ class Fence:
                 raise StaleAttemptError(f"{self.folder}: attempt {self.attempt} is over")
             _write(file, self.attempt)
 
+    @staticmethod
+    def end_all(folder: Path) -> None:
+        """End every attempt of a folder: who has not begun anew writes nothing any more."""
+        with _locked(folder) as file:
+            _write(file, 0)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let nobody else begin an attempt while the block gives files their names.

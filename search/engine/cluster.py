@@ -82,7 +82,7 @@ def session(
         "address": address or "local",
         "include_dashboard": False if address is None else None,
         "log_to_driver": verbose,
-        "logging_level": logging.INFO if verbose else logging.ERROR,
+        "logging_level": logging.INFO if verbose else logging.CRITICAL,
         "runtime_env": _runtime_env(ships_code=address is not None),
         **options,
     }

@@ -28,6 +28,7 @@ from search.study.storage import (
     translated,
 )
 from seresnet.errors import ConfigError, DataError
+from seresnet.fence import Fence
 from seresnet.files import write_text
 
 _log = logging.getLogger(__name__)
@@ -109,21 +110,19 @@ class StudyFolder:
             if trial.is_finished and trial is not best:
                 shutil.rmtree(self.checkpoints / trial.id, ignore_errors=True)
 
-    def clear_unknown_checkpoints(self, trials: Sequence[TrialRecord]) -> None:
-        """Delete checkpoints that the study knows nothing of, as after a step back to a backup.
+    def take_over_checkpoints(self, trials: Sequence[TrialRecord]) -> None:
+        """End what an earlier driver has begun: its workers, which may outlive it, write no more.
 
-        They are those of trials that it lacks, which new trials would take for their own, and
-        those more than one epoch ahead of it: the epochs between would never be reported.
+        Checkpoints of trials that the study lacks, as after a step back to a backup, are deleted:
+        new trials would take them for their own.
         """
         for folder in self.checkpoints.glob("t[0-9]*"):
-            number = int(folder.name[1:]) if folder.name[1:].isdigit() else -1
-            if number >= len(trials):
+            if not folder.name[1:].isdigit() or folder.is_symlink():
+                continue
+            if int(folder.name[1:]) >= len(trials):
                 shutil.rmtree(folder, ignore_errors=True)
-            elif number >= 0:
-                newest = max(trials[number].epochs, default=0) + 1
-                for path in folder.glob("epoch-*.*"):
-                    if path.stem[6:].isdigit() and int(path.stem[6:]) > newest:
-                        path.unlink(missing_ok=True)
+            else:
+                Fence.end_all(folder)
 
 
 @contextmanager
@@ -175,7 +174,7 @@ def opened(
         ledger.bind_images(images)
         if not ledger.trials:  # of a study that is gone
             shutil.rmtree(folder.checkpoints, ignore_errors=True)
-        folder.clear_unknown_checkpoints(ledger.trials)
+        folder.take_over_checkpoints(ledger.trials)
         write_text(folder.study_file, dump_study(config))
         set_aside_newer(folder.backups, ledger.num_events)
         backups.take(ledger.num_events)
@@ -198,9 +197,6 @@ def _stored(
         if not recovering or location.path is None:
             raise
         _log.warning(recover(location.path, folder.backups))
-        # Their numbers may be ahead of the study's: its next attempts would be refused.
-        for mark in folder.checkpoints.glob("*/.attempt"):
-            mark.unlink()
         opening = _open(folder, config, location, name)
     try:
         yield opening
@@ -272,7 +268,8 @@ class _Binding:
             # Someone deleted the study, to begin anew; a kill before the next start is recorded
             # must not leave the folder bound to the old one.
             content = {key: value for key, value in self.provenance.items() if key != "study"}
-            write_text(self.folder.provenance, json.dumps(content, indent=2, allow_nan=False) + "\n")
+            text = json.dumps(content, indent=2, allow_nan=False)
+            write_text(self.folder.provenance, f"{text}\n")
             return
         holds = f"holds study {str(found)[:12]}" if found else "holds no study"
         raise DataError(

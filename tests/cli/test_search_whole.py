@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sqlite3
 
 import pytest
 import ray
@@ -43,8 +44,9 @@ class FakeEngine:
         self.starts += 1
         yield
 
-    def run_search(self, ledger, trainable, granted):
+    def run_search(self, ledger, trainable, granted, stop):
         done = 0
+        ledger.take_back()
         while (suggestion := ledger.suggest()) is not None:
             if done == self.interrupted_after:
                 raise KeyboardInterrupt
@@ -52,7 +54,10 @@ class FakeEngine:
             if self.kind:
                 ledger.fail(suggestion.number, kind=self.kind, error="by command")
             epoch = max(ledger.trials[suggestion.number].epochs, default=1)
-            while ledger.report(suggestion.number, self.result(suggestion.params, epoch), HOST):
+            attempt = suggestion.attempt
+            while ledger.report(
+                suggestion.number, self.result(suggestion.params, epoch), HOST, attempt=attempt
+            ):
                 epoch += 1
 
     def result(self, params, epoch):
@@ -68,11 +73,14 @@ def databases(monkeypatch):
     """Keeps each study in memory beside its file: SQLite waits for the disk at every write."""
     storages = {}
 
-    def storage(path):
-        path.touch()
-        return storages.setdefault(path, InMemoryStorage())
+    def storage(location):
+        if not location.path.exists():  # a whole file: it is checked at every start
+            with contextlib.closing(sqlite3.connect(location.path)) as database:
+                database.execute("CREATE TABLE placeholder (content)")
+        return storages.setdefault(location.path, InMemoryStorage())
 
-    monkeypatch.setattr("search.study.folder.sqlite_storage", storage)
+    monkeypatch.setattr("search.study.folder.open_storage", storage)
+    monkeypatch.setattr("search.study.backup.Backups.take", lambda *_: None)
 
 
 @pytest.fixture
@@ -82,7 +90,8 @@ def engine(monkeypatch, databases, tiny_split):
     report = {"source": "synthetic", "train_sha256": "a", "val_sha256": "b"}
     monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray was started"))
     monkeypatch.setattr("search.engine.cluster.session", engine.session)
-    monkeypatch.setattr("search.engine.cluster.grant", lambda resources: Grant(1, 0, 1))
+    monkeypatch.setattr("search.engine.cluster.usable_grant", lambda *_, **__: Grant(1, 0, 1))
+    monkeypatch.setattr("search.engine.nodes.probe", lambda *_: None)
     monkeypatch.setattr("search.engine.tuning.run_search", engine.run_search)
     monkeypatch.setattr("search.engine.trial.trainable", lambda *_: None)
     monkeypatch.setattr("search.study.dataset.load_dataset", lambda *_: Dataset(part, part, report))

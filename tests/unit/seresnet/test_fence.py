@@ -21,6 +21,18 @@ def test_an_attempt_that_starts_late_cannot_begin(tmp_path):
         pass
 
 
+def test_attempts_that_were_ended_all_at_once_write_nothing_and_any_number_may_follow(tmp_path):
+    old = Fence(tmp_path, 7)
+    old.claim()
+    Fence.end_all(tmp_path)
+    with pytest.raises(StaleAttemptError), old.held():
+        pytest.fail("the older attempt wrote")
+    new = Fence(tmp_path, 2)
+    new.claim()
+    with new.held():
+        pass
+
+
 def test_each_taking_is_the_next_attempt(tmp_path):
     assert [Fence.take(tmp_path / "new").attempt for _ in range(12)] == list(range(1, 13))
 

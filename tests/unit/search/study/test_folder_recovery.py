@@ -11,6 +11,7 @@ from search.study.ledger import Ledger
 from search.study.records import Host
 from search.study.storage import sqlite_storage
 from seresnet.epoch import EpochResult
+from seresnet.fence import Fence, StaleAttemptError
 
 IMAGES = {"train_sha256": "a", "val_sha256": "b"}
 HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
@@ -106,7 +107,9 @@ def test_a_damaged_study_is_refused_and_recovered_and_ends_as_if_nothing_had_bee
     assert (study_dir.path / "study.db.damaged-1").read_bytes() == damaged
 
 
-def test_after_a_recovery_no_checkpoint_is_ahead_of_the_study(study_dir, study_config):
+def test_after_a_recovery_checkpoints_ahead_of_the_study_stay_for_their_trials(
+    study_dir, study_config
+):
     with opened(study_dir, study_config, IMAGES) as ledger:
         play(ledger, 1)
         suggestion = ledger.suggest()
@@ -117,30 +120,31 @@ def test_after_a_recovery_no_checkpoint_is_ahead_of_the_study(study_dir, study_c
     for trial_folder in ("t0001", "t0002"):
         path = study_dir.checkpoints / trial_folder
         path.mkdir(parents=True, exist_ok=True)
-        for name in ("epoch-0003.pt", "epoch-0003.sha256", "epoch-0004.pt", "epoch-0004.sha256"):
-            (path / name).touch()
-        (path / ".attempt").write_text("7")
-    with opened(study_dir, study_config, IMAGES, recovering=True):
-        # One epoch ahead is where a kill between checkpoint and report leaves a trial.
-        assert names(study_dir.checkpoints) == ["t0001"]
-        assert names(study_dir.checkpoints / "t0001") == ["epoch-0003.pt", "epoch-0003.sha256"]
+        (path / "epoch-0004.pt").touch()
+        Fence(path, 7).claim()
+    with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
+        assert names(study_dir.checkpoints) == ["t0001"]  # the other trial is not in the study
+        assert names(study_dir.checkpoints / "t0001") == [".attempt", "epoch-0004.pt"]
+        suggestion = ledger.suggest()
+        assert (suggestion.attempt, suggestion.epochs_stored) == (2, 2)
+        Fence(study_dir.checkpoints / "t0001", suggestion.attempt).claim()
 
 
-def test_a_start_without_a_recovery_leaves_attempts_and_other_files_alone(study_dir, study_config):
+def test_a_start_ends_the_attempts_of_the_last_one_and_leaves_other_files_alone(
+    study_dir, study_config
+):
     with opened(study_dir, study_config, IMAGES) as ledger:
         ledger.suggest()
-    for name in (
-        "t0000/.attempt",
-        "t0000/epoch-0001.pt",
-        "tmp/mine",
-        "t1/x",
-        "t0009/epoch-0001.pt",
-    ):
+    for name in ("t0000/epoch-0001.pt", "tmp/mine", "t1/x", "t0009/epoch-0001.pt"):
         (study_dir.checkpoints / name).parent.mkdir(parents=True, exist_ok=True)
         (study_dir.checkpoints / name).touch()
+    orphan = Fence(study_dir.checkpoints / "t0000", 1)
+    orphan.claim()
     with opened(study_dir, study_config, IMAGES):
         assert names(study_dir.checkpoints) == ["t0000", "tmp"]
         assert names(study_dir.checkpoints / "t0000") == [".attempt", "epoch-0001.pt"]
+        with pytest.raises(StaleAttemptError), orphan.held():
+            pytest.fail("the orphan wrote")
 
 
 def test_recovering_a_sound_study_does_nothing_and_says_so(study_dir, study_config, caplog):
