@@ -56,6 +56,7 @@ class StopRequest:
         self._deadline, self._leave = deadline, leave
         self._signum = 0
         self._is_awaited = False
+        self._is_raised = False
         self._former: dict[int, Any] = {}
 
     @property
@@ -70,6 +71,7 @@ class StopRequest:
             Stopped: it has.
         """
         if self.is_set:
+            self._is_raised = True
             raise Stopped(self._signum)
 
     @contextmanager
@@ -115,10 +117,9 @@ class StopRequest:
         self._former = {}
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        is_first = not self.is_set
-        self._signum = self._signum or signum
-        if is_first and not self._is_awaited:
-            raise Stopped(signum)
+        self._signum = self._signum or signum  # the thread may have been first
+        if not self._is_awaited and not self._is_raised:  # once: a second would cut the end short
+            self.raise_if_set()
 
     def _watch(self, reader: int) -> None:
         """Read signals as they come, whatever the main thread is doing."""

@@ -21,6 +21,7 @@ def judge(monkeypatch):
 
 
 @pytest.mark.ray
+@pytest.mark.faults
 def test_a_study_killed_at_random_moments_ends_as_one_that_was_not():
     options = ["--seeds", "1", "--num-trials", "3", "--kills", "1", "--no-retrain"]
     command = [sys.executable, str(HERE / "loop.py"), *options]

@@ -43,13 +43,14 @@ class Search:
     def folder(self) -> Path:
         return self.root / "results" / "faulty"
 
-    def start(self, *options: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command in a process group of its own."""
+    def start(self, *options: str, script: str = "", **environment: str) -> subprocess.Popen[str]:
+        """Start the command, or a script in its place, in a process group of its own."""
         file = self.root / "faulty.yaml"
         if not file.exists():
             file.write_text(STUDY)
         results = str(self.root / "results")
-        command = ["-m", "search.tune", "--space", str(file), "--results", results]
+        command = [script] if script else ["-m", "search.tune"]
+        command += ["--space", str(file), "--results", results]
         return subprocess.Popen(
             [sys.executable, *command, *self.options, *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,

@@ -50,7 +50,7 @@ def test_f13_a_second_driver_is_turned_away_and_harms_nothing(search, undisturbe
     search.assert_as(undisturbed)
 
 
-@pytest.mark.parametrize("to", ["driver", "group"])
+@pytest.mark.parametrize("to", [pytest.param("driver", marks=pytest.mark.slow), "group"])
 def test_f15_sigterm_ends_in_time_and_the_same_command_goes_on(search, undisturbed, to):
     process = search.start()
     search.await_epochs(process, 3)
@@ -67,6 +67,7 @@ def test_f15_sigterm_ends_in_time_and_the_same_command_goes_on(search, undisturb
     search.assert_as(undisturbed)
 
 
+@pytest.mark.slow
 def test_f14_ctrl_c_in_a_terminal_lets_the_running_epoch_end(search, undisturbed):
     process = search.start()
     search.await_epochs(process, 3)
@@ -78,6 +79,7 @@ def test_f14_ctrl_c_in_a_terminal_lets_the_running_epoch_end(search, undisturbed
     search.assert_as(undisturbed)
 
 
+@pytest.mark.slow
 def test_f20_and_f19_hung_trials_fail_with_their_place_and_too_many_end_the_search(search, study):
     resources = "resources: {epoch_timeout: 0.01}\n"
     hung = study.replace("num_trials: 4", "num_trials: 6, max_failed: 2") + resources
@@ -90,6 +92,7 @@ def test_f20_and_f19_hung_trials_fail_with_their_place_and_too_many_end_the_sear
     assert trials["error"].str.contains(r"resources\.epoch_timeout, in \w+\.py:\d+").all()
 
 
+@pytest.mark.slow
 def test_f25_where_every_trial_fails_the_table_says_why(search, study):
     (search.root / "faulty.yaml").write_text(
         study.replace("precision: fp32", "precision: fp32, lr: 1e30")
@@ -128,6 +131,7 @@ def fill(place):
     return filler
 
 
+@pytest.mark.slow
 def test_f05_without_room_for_checkpoints_a_search_does_not_begin(search, small_disk):
     (small_disk / "filler").write_bytes(bytes(30_000_000))
     code, told = search.run()
@@ -156,3 +160,31 @@ def test_f01_a_driver_killed_outright_is_taken_up_where_it_was(search, undisturb
     assert search.run()[0] == 0  # beside the orphans, which outlive their driver by seconds
     search.wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
     search.assert_as(undisturbed)
+
+
+def memory_in_use():
+    """Return the share of the machine's memory that is taken, in [0, 1], and its size in bytes."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    return 1 - sizes["MemAvailable"] / sizes["MemTotal"], sizes["MemTotal"]
+
+
+@pytest.mark.slow
+def test_f10_a_trial_that_exhausts_its_node_fails_and_the_others_go_on(search, study):
+    used, size = memory_in_use()
+    limit = used + 3 * 2**30 / size
+    if limit > 0.9:
+        pytest.skip("too little memory is free to take some of it")
+    (search.root / "faulty.yaml").write_text(study)
+    search.options = ("--no-retrain",)
+    script = str(Path(__file__).with_name("hog.py"))
+    environment = {
+        "RAY_memory_usage_threshold": f"{limit:.3f}", "RAY_memory_monitor_refresh_ms": "100",
+    }  # fmt: skip
+    code, told = search.ended(search.start(script=script, **environment))
+    assert code == 0, told
+    assert "a node ran out of memory" in told
+    assert "going on with 1 at once" in told
+    trials = read_trials(search.folder)
+    assert list(trials["error_kind"]) == ["", "host-memory", "", ""]
+    assert trials.loc[0, "epochs"] == 6

@@ -14,7 +14,7 @@ import pytest
 
 from search.results import read_epochs, read_trials
 
-pytestmark = [pytest.mark.ray]
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
 STUDY = """\
 study: {num_trials: 4, min_epochs: 1, max_epochs: 2, reduction_factor: 2, seed: 3}

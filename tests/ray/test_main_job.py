@@ -50,10 +50,10 @@ def test_study_tells_the_truth_about_every_trial(folder):
     assert list(baseline.intermediate_values) == [1, 2]
     assert baseline.value == baseline.intermediate_values[2]
     assert explode.state == TrialState.FAIL
-    assert explode.user_attrs["error_kind"] == "diverged"
+    assert explode.user_attrs["end"]["error_kind"] == "diverged"
     assert explode.intermediate_values == {}
     assert random.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    assert [slow.user_attrs["name"], random.user_attrs["name"]] == ["slow", ""]
+    assert [t.user_attrs["ask"]["name"] for t in (slow, random)] == ["slow", ""]
 
 
 def test_tables_follow_the_study(folder):

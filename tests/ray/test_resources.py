@@ -11,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from search.engine.cluster import grant, session, usable_grant
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
+from search.interrupts import StopRequest
 from search.study.errors import MachineError
 from search.study.ledger import Ledger
 from search.study.records import Host
@@ -39,7 +40,7 @@ def fake_trial(config):
             epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=value, val_accuracy_raw=value,
             lr=0.1, seconds=1.0, images_per_second=1.0,
         )  # fmt: skip
-        ray.tune.report(EpochMessage(result, host).as_report())
+        ray.tune.report(EpochMessage(result, host, config["attempt"]).as_report())
 
 
 def test_fractional_gpus_pack_trials_and_every_trial_has_one(study_config):
@@ -49,7 +50,7 @@ def test_fractional_gpus_pack_trials_and_every_trial_has_one(study_config):
     ledger = Ledger.open(InMemoryStorage(), study_config)
     running = []
     ledger.observe = lambda trial: running.append(sum(not t.is_finished for t in ledger.trials))
-    run_search(ledger, fake_trial, granted)
+    run_search(ledger, fake_trial, granted, StopRequest(print, ""))
     assert ledger.num_remaining == 0
     assert 2 <= max(running) <= 4
     devices = {t.host.device for t in ledger.trials if t.host}

@@ -105,14 +105,6 @@ def test_help_ends_with_the_example(capsys):
     assert capsys.readouterr().out.endswith("example:\n  python -m search.test --thing 'a b'\n")
 
 
-def test_data_options_default_to_this_machine_and_the_data_folder():
-    options = parser()
-    cli.add_data_options(options)
-    arguments = options.parse_args([])
-    assert (str(arguments.data), arguments.download) == ("data", False)
-    assert (arguments.test, arguments.address) == (None, None)
-
-
 SCRIPT = """\
 import logging, sys
 from search import cli
