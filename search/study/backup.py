@@ -143,8 +143,13 @@ def back_up(path: Path, folder: Path, num_events: int) -> Path:
     return backup
 
 
-def recover(path: Path, backups: Path) -> str:
+def recover(path: Path, backups: Path, check: Callable[[Path], object] = quick_check) -> str:
     """Put the newest sound backup in a study's place. Nothing is deleted: files are set aside.
+
+    Args:
+        path: the SQLite file.
+        backups: their folder.
+        check: raises DamagedStudyError for a backup that is to be passed over.
 
     Returns:
         What was done, for a person.
@@ -154,7 +159,7 @@ def recover(path: Path, backups: Path) -> str:
     """
     for backup in newest_first(backups):
         try:
-            quick_check(backup)
+            check(backup)
         except DamagedStudyError as error:
             _log.warning("passed over: %s", error.message)
             _set_aside([backup], "damaged")

@@ -8,7 +8,7 @@ which was changed afterwards shows.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,42 @@ def events_of(trial: "FrozenTrial") -> Iterator[Event]:
 def last_seq(trial: "FrozenTrial") -> int:
     """Return the number of a trial's newest event, 0 if it has none."""
     return max((event.seq for event in events_of(trial)), default=0)
+
+
+def history(trials: Sequence["FrozenTrial"]) -> list[Event]:
+    """Return all that happened in a study, in its order."""
+    return sorted((e for trial in trials for e in events_of(trial)), key=lambda e: e.seq)
+
+
+def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:
+    """Yield each place at which a study is not what was stored, in the order of its events.
+
+    Args:
+        trials: all of a study, by number.
+    """
+    for seq, event in enumerate(history(trials), start=1):
+        if event.seq != seq:
+            yield f"event {seq} is missing: the next there is {event.place}"
+            return
+        if not event.is_intact:
+            yield f"{event.place}: what is stored no longer matches its event"
+        stored = trials[event.number].intermediate_values.get(event.epoch)
+        reported = event.content.get("val_accuracy")
+        if event.epoch and stored != reported:
+            yield f"{event.place}: val_accuracy {reported} was reported, the study holds {stored}"
+        if event.kind == END:
+            yield from _other_end(trials[event.number], event)
+
+
+def _other_end(trial: "FrozenTrial", end: Event) -> Iterator[str]:
+    """Yield where Optuna's state or value of a trial is not what its end says."""
+    told, state = end.content.get("state"), trial.state.name
+    # A kill between an end and its telling leaves the trial running: the next start tells it.
+    if state not in (told, "RUNNING"):
+        yield f"{end.place}: ended as {told}, the study holds {state}"
+    last = trial.intermediate_values.get(max(trial.intermediate_values, default=0))
+    if state == "COMPLETE" and trial.value != last:
+        yield f"{end.place}: ended with {last}, the study holds {trial.value}"
 
 
 def _unseal(

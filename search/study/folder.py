@@ -12,9 +12,9 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from search.study.backup import Backups, check_study, recover, set_aside_newer
+from search.study.backup import Backups, check_study, quick_check, recover, set_aside_newer
 from search.study.errors import DamagedStudyError, MachineError
-from search.study.header import STUDY_NAME
+from search.study.header import STUDY_NAME, load_study, refuse_damage
 from search.study.ledger import Ledger
 from search.study.lock import database_locked, locked
 from search.study.records import TrialRecord, incumbent
@@ -25,6 +25,7 @@ from search.study.storage import (
     Location,
     close_storage,
     open_storage,
+    sqlite_storage,
     translated,
 )
 from seresnet.errors import ConfigError, DataError
@@ -196,12 +197,23 @@ def _stored(
     except DamagedStudyError:
         if not recovering or location.path is None:
             raise
-        _log.warning(recover(location.path, folder.backups))
+        _log.warning(recover(location.path, folder.backups, _check_backup))
         opening = _open(folder, config, location, name)
     try:
         yield opening
     finally:
         close_storage(opening[0])
+
+
+def _check_backup(path: Path) -> None:
+    """See that a backup is whole, and holds what was stored."""
+    quick_check(path)
+    storage = sqlite_storage(path)
+    try:
+        refuse_damage(load_study(storage, STUDY_NAME))
+        Ledger.load(storage)
+    finally:
+        close_storage(storage)
 
 
 def _open(

@@ -8,6 +8,7 @@ from optuna.storages import BaseStorage
 
 from search.study.config import loads
 from search.study.errors import DamagedStudyError
+from search.study.events import find_damage
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.errors import ConfigError, DataError
 
@@ -71,6 +72,19 @@ def stored_config(study: optuna.Study) -> StudyConfig:
     except ConfigError as error:
         message = f"study.db: its settings cannot be read: {error.message}"
         raise DamagedStudyError(message, other) from error
+
+
+def refuse_damage(study: optuna.Study) -> None:
+    """A value that rotted or was edited must not decide which trials are stopped, or which wins.
+
+    Raises:
+        DamagedStudyError: something is not what was stored; its place is named.
+    """
+    damage = next(find_damage(study.get_trials(deepcopy=False)), None)
+    if damage is not None:
+        raise DamagedStudyError(
+            f"study.db: {damage}", "the same command with --recover takes the last good backup"
+        )
 
 
 def bind_images(study: optuna.Study, report: Mapping[str, object]) -> None:

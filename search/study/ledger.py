@@ -15,7 +15,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from search.study.events import ASK, END, epoch_attribute, last_seq, seal
-from search.study.header import STUDY_NAME, bind_images, create_study, load_study, stored_config
+from search.study.header import (
+    STUDY_NAME,
+    bind_images,
+    create_study,
+    load_study,
+    refuse_damage,
+    stored_config,
+)
 from search.study.records import Host, Suggestion, TrialRecord, read_record
 from search.study.rungs import is_stopped, rung_epochs
 from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
@@ -66,9 +73,12 @@ class Ledger:
 
         Raises:
             ConfigError: the stored study was made with other settings; the keys are named.
-            DamagedStudyError: the study cannot be read, or a newer version wrote it.
+            DamagedStudyError: the study cannot be read, holds something else than was stored, or
+                a newer version wrote it.
         """
-        ledger = cls(create_study(storage, config, study_name), config)
+        study = create_study(storage, config, study_name)
+        refuse_damage(study)
+        ledger = cls(study, config)
         ledger._settle()
         if config.study.num_trials < len(ledger.trials):
             _log.warning("study.num_trials is below the trials that the study holds already")

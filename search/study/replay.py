@@ -1,16 +1,14 @@
 """A study played again from its own record: every suggestion and every stop, derived anew."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isclose
 
-import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState
 
-from search.study.events import Event, events_of
-from search.study.header import STUDY_NAME
+from search.study.events import Event, find_damage, history
+from search.study.header import STUDY_NAME, load_study
 from search.study.ledger import Ledger
 from search.study.records import Host, Suggestion
 from seresnet.epoch import EpochResult
@@ -58,12 +56,11 @@ def replay(
         DamagedStudyError: the storage holds no such study, or it cannot be read.
     """
     ledger = Ledger.load(storage, study_name=study_name)
-    frozen = optuna.load_study(study_name=study_name, storage=storage).get_trials(deepcopy=False)
-    trials = [trial for trial in frozen if trial.state != TrialState.WAITING]
-    events = sorted((e for trial in trials for e in events_of(trial)), key=lambda e: e.seq)
+    trials = load_study(storage, study_name).get_trials(deepcopy=False)
+    events = history(trials)
     kinds = Counter(event.kind for event in events)
     verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"])
-    verdict.difference = next(_tampered(trials, events), "")
+    verdict.difference = next(find_damage(trials), "")
     if not verdict.difference:
         _play(ledger, _twin(ledger, kinds["ask"]), events, verdict, observe)
     return verdict
@@ -74,36 +71,6 @@ def _twin(ledger: Ledger, num_trials: int) -> Ledger:
     most = max(num_trials, ledger.config.study.num_trials)
     budget = replace(ledger.config.study, num_trials=most)
     return Ledger.open(InMemoryStorage(), replace(ledger.config, study=budget))
-
-
-def _tampered(trials: list[FrozenTrial], events: list[Event]) -> Iterator[str]:
-    """Yield each event that is missing or was changed after it was stored."""
-    for seq, event in enumerate(events, start=1):
-        if event.seq != seq:
-            yield f"event {seq} is missing: the next there is {event.place}"
-            return
-        if not event.is_intact:
-            yield f"{event.place}: what is stored no longer matches its event"
-        values = trials[event.number].intermediate_values
-        if event.epoch and values[event.epoch] != event.content.get("val_accuracy"):
-            stored = values[event.epoch]
-            yield (
-                f"{event.place}: val_accuracy {event.content.get('val_accuracy')} "
-                f"was reported, the study holds {stored}"
-            )
-        if event.kind == "end":
-            yield from _untold(trials[event.number], event)
-
-
-def _untold(trial: FrozenTrial, end: Event) -> Iterator[str]:
-    """Yield where Optuna's state or value of a trial is not what its end says."""
-    told = end.content.get("state")
-    # A kill between an end and its telling leaves the trial running: the next start tells it.
-    if trial.state.name not in (told, "RUNNING"):
-        yield f"{end.place}: ended as {told}, the study holds {trial.state.name}"
-    last = trial.intermediate_values.get(max(trial.intermediate_values, default=0))
-    if trial.state == TrialState.COMPLETE and trial.value != last:
-        yield f"{end.place}: ended with {last}, the study holds {trial.value}"
 
 
 def _play(

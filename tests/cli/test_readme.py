@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search import retrain, tune
+from search import replay, retrain, tune
 from search.study.space import load_study
 from seresnet import __main__ as seresnet_command
 
@@ -30,7 +30,11 @@ def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, ca
         assert tune.main([*arguments, "--dry-run", "--results", str(tmp_path)]) == 0
         assert "# search: at most" in capsys.readouterr().out
     else:
-        parsers = {"search.retrain": retrain._parser, "seresnet": seresnet_command._parser}
+        parsers = {
+            "search.retrain": retrain._parser,
+            "search.replay": replay._parser,
+            "seresnet": seresnet_command._parser,
+        }
         parsers[module]().parse_args(arguments)
 
 
@@ -46,7 +50,14 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
     assert load_study(path) == load_study(ROOT / "search_spaces" / "reg.yaml")
 
 
-@pytest.mark.parametrize("path", ["README.md", "results/README.md", "docs/README.md"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
+        "docs/how-to/clusters.md", "docs/explanation/architecture.md", "cluster/README.md",
+        "benchmarks/README.md",
+    ],
+)  # fmt: skip
 def test_links_within_the_project_lead_somewhere(path):
     file = ROOT / path
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text())

@@ -1,6 +1,8 @@
 """The way back from a damaged study, through `opened`: backups, recovery, checkpoints."""
 
 import dataclasses
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -153,3 +155,25 @@ def test_recovering_a_sound_study_does_nothing_and_says_so(study_dir, study_conf
     with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
         assert len(ledger.trials) == 2
     assert "study.db: the study is sound, nothing was recovered" in caplog.text
+
+
+@pytest.mark.parametrize("recovering", [False, True])
+def test_a_value_that_is_not_what_was_stored_is_found_at_the_next_start(
+    study_dir, study_config, recovering, caplog
+):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 2)
+        expected = outcome(ledger)
+    with closing(sqlite3.connect(study_dir.database)) as database, database:
+        changed = "UPDATE trial_intermediate_values SET intermediate_value = 0.99 WHERE step = 1"
+        assert database.execute(changed).rowcount > 0
+    start = opened(study_dir, study_config, IMAGES, recovering=recovering)
+    if recovering:
+        with start as ledger:
+            assert outcome(ledger) == expected
+        assert "recovered from study-" in caplog.text
+    else:
+        place = r"study\.db: event 2: t0000 epoch 1: val_accuracy 0\.\d+ was reported, .* 0\.99"
+        with pytest.raises(DamagedStudyError, match=place) as caught, start:
+            pass
+        assert "--recover" in caught.value.hint
