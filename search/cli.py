@@ -3,13 +3,12 @@
 import logging
 import os
 import shlex
-import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 
 from search import failpoints
-from search.interrupts import Stopped, StopRequest, exit_code
+from search.interrupts import StopRequest
 from seresnet.errors import SystemRefusalError, UserError
 
 
@@ -47,19 +46,17 @@ def run(
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     failpoints.arm()
     goes_on = f"every finished epoch is kept; to go on: {arguments.command}"
+    stop = StopRequest(note, goes_on)
     try:
-        with StopRequest(note, goes_on) as arguments.stop:
+        with stop as arguments.stop:
             body(arguments)
             sys.stdout.flush()
     except UserError as error:
         note(error.as_text())
         return error.exit_code
-    except Stopped as stopped:
+    except KeyboardInterrupt:
         note(goes_on)
-        return stopped.exit_code
-    except KeyboardInterrupt:  # outside the main thread nobody catches signals
-        note(goes_on)
-        return exit_code(signal.SIGINT)
+        return stop.exit_code
     except BrokenPipeError:
         # The reader of stdout has left, as `| head` does; nothing more can be shown to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,19 +21,6 @@ DEADLINE_SECONDS = 20.0
 """From the signal to the end of the process: less than the 30 s that Slurm leaves by default."""
 
 
-class Stopped(KeyboardInterrupt):
-    """The command was asked to end."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.exit_code = exit_code(signum)
-
-
-def exit_code(signum: int) -> int:
-    """Return 130 for Ctrl-C, 143 for the others, which schedulers send."""
-    return 130 if signum == signal.SIGINT else 143
-
-
 class StopRequest:
     """Whether the command was asked to end; its signal handlers, while the `with` block runs.
 
@@ -60,6 +47,11 @@ class StopRequest:
         self._former: dict[int, Any] = {}
 
     @property
+    def exit_code(self) -> int:
+        """130 for Ctrl-C, which is taken for granted, 143 for the others, which schedulers send."""
+        return 130 if self._signum in (0, signal.SIGINT) else 143
+
+    @property
     def is_set(self) -> bool:
         """Whether a signal has come."""
         return self._signum != 0
@@ -68,18 +60,18 @@ class StopRequest:
         """Leave now if a signal has come.
 
         Raises:
-            Stopped: it has.
+            KeyboardInterrupt: it has.
         """
         if self.is_set:
             self._is_raised = True
-            raise Stopped(self._signum)
+            raise KeyboardInterrupt  # Ray would turn a child of it into this
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
         """Let the block look at `is_set` and end by itself; elsewhere a signal raises at once.
 
         Raises:
-            Stopped: at the block's end, if a signal has come.
+            KeyboardInterrupt: at the block's end, if a signal has come.
         """
         self._is_awaited = True
         try:
@@ -129,7 +121,7 @@ class StopRequest:
             left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
             if not select.select([reader], [], [], left)[0]:
                 self._say(f"not done after {self._deadline:g} s; {self._farewell}")
-                self._leave(exit_code(self._signum))
+                self._leave(self.exit_code)
                 return
             signals = os.read(reader, 64)
             if not signals:
@@ -145,5 +137,5 @@ class StopRequest:
                     self._say(f"stopping, in {self._deadline:g} s at most; Ctrl-C leaves at once")
                 elif presses > 1 or signum == signal.SIGINT:
                     self._say(self._farewell)
-                    self._leave(exit_code(self._signum))
+                    self._leave(self.exit_code)
                     return

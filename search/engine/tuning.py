@@ -40,7 +40,7 @@ def run_search(
         stop: asked before every step; a signal lets running epochs end.
 
     Raises:
-        Stopped: a signal asked for it.
+        KeyboardInterrupt: a signal asked for it.
         UnfinishedError: too many trials failed, or Ray stopped before the study was at its end.
         MemoryKillError: a node ran out of memory.
         MachineError: a worker could not read or write its files.
