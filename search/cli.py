@@ -54,7 +54,10 @@ def run(
     except UserError as error:
         note(error.as_text())
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
+        # While Ray starts, SIGTERM is its own: it answers with SystemExit.
+        if sys.exc_info()[0] is SystemExit and not stop.is_set:
+            raise
         note(goes_on)
         return stop.exit_code
     except BrokenPipeError:

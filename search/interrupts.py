@@ -116,7 +116,6 @@ class StopRequest:
     def _watch(self, reader: int) -> None:
         """Read signals as they come, whatever the main thread is doing."""
         ends_at: float | None = None
-        presses = 0
         while True:
             left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
             if not select.select([reader], [], [], left)[0]:
@@ -130,12 +129,11 @@ class StopRequest:
             for signum in signals:
                 if signum not in SIGNALS:
                     continue
-                presses += signum == signal.SIGINT
                 if ends_at is None:
                     self._signum = self._signum or signum
                     ends_at = time.monotonic() + self._deadline
                     self._say(f"stopping, in {self._deadline:g} s at most; Ctrl-C leaves at once")
-                elif presses > 1 or signum == signal.SIGINT:
+                elif signum == signal.SIGINT:
                     self._say(self._farewell)
                     self._leave(self.exit_code)
                     return

@@ -11,6 +11,7 @@ from search import cli, work
 
 if TYPE_CHECKING:
     from search.engine.cluster import Grant
+    from search.engine.course import Course
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
@@ -106,25 +107,28 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
 
 def _search_and_deliver(study: work.Work, view: "View") -> None:
     """Search, then deliver; after a memory kill, with a new Ray and fewer trials at once."""
+    from search.engine.course import Course
     from search.engine.memory import MemoryKills
     from search.engine.tuning import MemoryKillError
     from search.retrain import deliver
 
-    kills, slots_at_most = MemoryKills(), None
+    course = Course(study.ledger, study.stop)
+    kills, slots_at_most = MemoryKills(course), None
     while True:
         with work.workers(study, slots_at_most=slots_at_most) as granted:
             try:
-                _search(study, granted, view)
+                _search(study, granted, view, course)
             except MemoryKillError as kill:
-                slots_at_most = kills.next_slots(study.ledger, granted.slots)
+                slots_at_most = kills.next_slots(granted.slots)
                 _log.warning("%s; going on with %d at once", kill.message, slots_at_most)
+                course.raise_if_ended()
             else:
                 if not study.arguments.no_retrain:
                     deliver(study, granted, view)
                 return
 
 
-def _search(study: work.Work, granted: "Grant", view: "View") -> None:
+def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") -> None:
     """Run the trials; the tables follow every finished one, and are whole whatever happens."""
     from search.engine.trial import trainable
     from search.engine.tuning import run_search
@@ -142,7 +146,7 @@ def _search(study: work.Work, granted: "Grant", view: "View") -> None:
     ledger.observe = observe
     function = trainable(ledger.config, folder.checkpoints, study.dataset)
     try:
-        run_search(ledger, function, granted, study.stop)
+        run_search(function, granted, course)
     finally:
         write_tables(ledger.trials, folder.path)
 

@@ -13,7 +13,6 @@ from ray.tune.search import Searcher
 from search.engine.cluster import MAX_RETRIES
 from search.engine.course import Course
 from search.engine.messages import Failure, Refusal, read_message
-from search.study.ledger import Ledger
 from search.study.records import trial_id
 
 _log = logging.getLogger(__name__)
@@ -29,9 +28,9 @@ class _Unsaved:
 class LedgerSearcher(_Unsaved, Searcher):
     """Hands out what the ledger suggests, and tells it of trials whose worker is gone for good."""
 
-    def __init__(self, ledger: Ledger, course: Course) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__(metric="val_accuracy", mode="max")
-        self._ledger = ledger
+        self._ledger = course.ledger
         self._course = course
         self._numbers: dict[str, int] = {}
 
@@ -81,9 +80,9 @@ class LedgerSearcher(_Unsaved, Searcher):
 class LedgerScheduler(_Unsaved, FIFOScheduler):
     """Puts every report before the ledger and passes its decision on."""
 
-    def __init__(self, ledger: Ledger, course: Course) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._ledger = ledger
+        self._ledger = course.ledger
         self._course = course
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -105,8 +104,8 @@ class LedgerScheduler(_Unsaved, FIFOScheduler):
 class Recovery(_Unsaved, Callback):
     """Numbers the starts of a trial that Ray makes by itself after a worker died."""
 
-    def __init__(self, ledger: Ledger, course: Course) -> None:
-        self._ledger = ledger
+    def __init__(self, course: Course) -> None:
+        self._ledger = course.ledger
         self._course = course
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether a search goes on: what may end it before its last trial."""
+"""Whether a search goes on: what may end it before its last trial, counted through a command."""
 
 from search.interrupts import StopRequest
 from search.study.breaker import Breaker
@@ -6,8 +6,6 @@ from search.study.errors import MachineError, UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from seresnet.errors import UserError
-
-_AGAIN = "run the same command again: it goes on from the last checkpoints"
 
 
 class Course:
@@ -17,9 +15,15 @@ class Course:
     """
 
     def __init__(self, ledger: Ledger, stop: StopRequest) -> None:
-        self._breaker = Breaker(ledger.config.study.max_failed, ledger.config.study.num_trials)
-        self._error: UserError | None = None
+        self.ledger = ledger
         self.stop = stop
+        self._error: UserError | None = None
+        budget = ledger.config.study
+        self._breaker = Breaker(
+            budget.max_failed,
+            budget.num_trials,
+            has_success=any(t.state in ("COMPLETE", "PRUNED") for t in ledger.trials),
+        )
 
     @property
     def is_ending(self) -> bool:
@@ -42,19 +46,14 @@ class Course:
             MachineError(reason, "free space, or mend the permissions; then run the same command")
         )
 
-    def raise_if_ended(self, num_remaining: int) -> None:
+    def raise_if_ended(self) -> None:
         """Say why the search ended before its last trial, if it did.
 
         Raises:
             UserError: what was noted.
-            UnfinishedError: nothing was, and yet trials remain.
         """
-        if self._error is not None:
+        if self._error is not None and self.ledger.num_remaining:
             raise self._error
-        if num_remaining and not self.stop.is_set:
-            raise UnfinishedError(
-                f"{num_remaining} trials are not at their end, though Ray has stopped", _AGAIN
-            )
 
     def _end(self, error: UserError) -> None:
         self._error = self._error or error

@@ -79,9 +79,13 @@ def retrain_winner(
     """
     jobs = unfinished_jobs(folder, ledger, dataset)
     for job in jobs:
+        # Out of the way first: a kill in the middle of a deletion leaves nothing that has a name.
+        aside = job.folder.with_name(f".stale-{job.folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
         if holder(job.folder) not in (None, job.owner):
             _log.warning("%s is stale, made with other settings: it is made anew", job.folder.name)
-            shutil.rmtree(job.folder)
+            job.folder.replace(aside)
+            shutil.rmtree(aside)
     if jobs:
         retrain(jobs, dataset.labelled, granted, observe)
 

@@ -11,8 +11,15 @@ import torch
 
 from search import failpoints
 from search.engine.cluster import MAX_RETRIES, Grant
-from search.engine.trial import Arrays, as_arrays, as_split, granted_device, set_granted_threads
-from search.study.errors import DamagedStudyError, UnfinishedError
+from search.engine.trial import (
+    Arrays,
+    as_arrays,
+    as_split,
+    granted_device,
+    refused,
+    set_granted_threads,
+)
+from search.study.errors import DamagedStudyError, MachineError, UnfinishedError
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.device import place, resolve_precision
@@ -52,6 +59,7 @@ def retrain(
     Raises:
         UnfinishedError: a job diverged, or its worker died more than twice.
         DamagedStudyError: what a finished job left behind is damaged.
+        MachineError: a job could not read or write its files.
     """
     arrays = ray.put(as_arrays(data))
     # max_calls: a process that has touched one GPU would not see another
@@ -119,6 +127,9 @@ def _label(model: Path, images: np.ndarray) -> np.ndarray:
 def _unfinished(job: Job, reason: Exception) -> UserError:
     if isinstance(reason, DamagedError):
         return DamagedStudyError(reason.message, reason.hint)
+    if isinstance(reason, OSError):
+        hint = "free space, or mend the permissions; then run the same command"
+        return MachineError(refused(reason, job.folder), hint)
     text = " ".join(str(reason).split()) or type(reason).__name__
     hint = "mend the cause, then run the same command: it goes on from the last checkpoint"
     if isinstance(reason, DivergedError):

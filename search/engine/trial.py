@@ -93,7 +93,9 @@ def run_trial(
         _log.exception("the GPU failed")
         os._exit(1)
     except StaleAttemptError:
+        # Of an orphan nobody hears. Where the mark is merely lost, Ray starts a new attempt.
         _log.warning("%s: attempt %d is over: another worker has taken it up", name, attempt)
+        os._exit(1)
     except OSError as error:
         ray.tune.report(Refusal(refused(error, folder)).as_report())
     except Exception as error:

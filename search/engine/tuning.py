@@ -11,11 +11,12 @@ import ray.tune
 from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
 from search.engine.cluster import MAX_RETRIES, Grant
 from search.engine.course import Course
-from search.interrupts import StopRequest
 from search.study.errors import UnfinishedError
-from search.study.ledger import Ledger
 from search.study.records import trial_id
+from search.study.storage import database_error
 from seresnet.errors import UserError
+
+_AGAIN = "run the same command again: it goes on from the last checkpoints"
 
 
 class MemoryKillError(UnfinishedError):
@@ -25,19 +26,16 @@ class MemoryKillError(UnfinishedError):
     """
 
 
-def run_search(
-    ledger: Ledger, trainable: Callable[..., None], granted: Grant, stop: StopRequest
-) -> None:
+def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -> None:
     """Run the study's remaining trials; when this returns, each is at its end in the study.
 
     Ray's own state lives in a folder that is deleted at the end: a new start makes a new `Tuner`
     and takes up the trials that were running, from their own checkpoints.
 
     Args:
-        ledger: decides; is told of everything.
         trainable: a Tune function that takes a trial's configuration and reports messages.
         granted: resources of a trial, and how many run at once.
-        stop: asked before every step; a signal lets running epochs end.
+        course: of the command; its ledger decides, a signal to it lets running epochs end.
 
     Raises:
         KeyboardInterrupt: a signal asked for it.
@@ -45,33 +43,37 @@ def run_search(
         MemoryKillError: a node ran out of memory.
         MachineError: a worker could not read or write its files.
     """
+    ledger, stop = course.ledger, course.stop
     if ledger.num_remaining == 0:
         return
     ledger.take_back()
-    course = Course(ledger, stop)
     with (
         tempfile.TemporaryDirectory(prefix="search-ray-", ignore_cleanup_errors=True) as scratch,
         redirect_stdout(sys.stderr),
         stop.awaited(),
     ):
         try:
-            _tuner(ledger, trainable, granted, scratch, course).fit()
+            _tuner(trainable, granted, scratch, course).fit()
         except (RuntimeError, ray.tune.TuneError) as error:
             # A memory kill raises out of `fit`, and Tune wraps what the ledger raised in it.
             if not stop.is_set:
                 raise _cause(error) from error
-    course.raise_if_ended(ledger.num_remaining)
+    course.raise_if_ended()
+    if ledger.num_remaining:
+        raise UnfinishedError(
+            f"{ledger.num_remaining} trials are not at their end, though Ray has stopped", _AGAIN
+        )
 
 
-def _cause(error: BaseException) -> Exception:
+def _cause(error: BaseException) -> BaseException:
     """Return the error below Ray's that says what to do, else one that says how to go on."""
-    hint = "run the same command again: it goes on from the last checkpoints"
     for link in _chain(error):
         if isinstance(link, ray.exceptions.OutOfMemoryError):
-            return MemoryKillError(f"a node ran out of memory: {_line(link)}", hint)
+            return MemoryKillError(f"a node ran out of memory: {_line(link)}", _AGAIN)
         if isinstance(link, UserError | OSError):
             return link
-    return UnfinishedError(f"Ray stopped: {_line(error)}", hint)
+    # What a database complains of is put into words by those who opened it.
+    return database_error(error) or UnfinishedError(f"Ray stopped: {_line(error)}", _AGAIN)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -86,16 +88,17 @@ def _line(error: BaseException) -> str:
 
 
 def _tuner(
-    ledger: Ledger, trainable: Callable[..., None], granted: Grant, scratch: str, course: Course
+    trainable: Callable[..., None], granted: Grant, scratch: str, course: Course
 ) -> ray.tune.Tuner:
+    ledger = course.ledger
     resources: dict[str, Any] = {"cpu": granted.cpus, "gpu": granted.gpus}
     return ray.tune.Tuner(
         ray.tune.with_resources(trainable, resources),
         tune_config=ray.tune.TuneConfig(
             metric="val_accuracy",
             mode="max",
-            search_alg=LedgerSearcher(ledger, course),
-            scheduler=LedgerScheduler(ledger, course),
+            search_alg=LedgerSearcher(course),
+            scheduler=LedgerScheduler(course),
             num_samples=ledger.num_remaining,
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
@@ -105,7 +108,7 @@ def _tuner(
             name="search",
             storage_path=scratch,
             verbose=0,
-            callbacks=[Recovery(ledger, course)],
+            callbacks=[Recovery(course)],
             failure_config=ray.tune.FailureConfig(max_failures=MAX_RETRIES),
         ),
     )

@@ -15,12 +15,15 @@ class Breaker:
     Args:
         limit: failed trials that end the search; auto is 5 or a fifth of all trials.
         num_trials: of the study.
+        has_success: whether some trial has ended well before.
     """
 
-    def __init__(self, limit: int | Literal["auto"], num_trials: int) -> None:
+    def __init__(
+        self, limit: int | Literal["auto"], num_trials: int, *, has_success: bool = False
+    ) -> None:
         self._limit = max(_LEAST, ceil(_SHARE * num_trials)) if limit == "auto" else limit
         self._errors: list[str] = []
-        self._has_success = False
+        self._has_success = has_success
 
     def note(self, trial: TrialRecord) -> str:
         """Take note of a finished trial; return why the search is to end, or nothing."""

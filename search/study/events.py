@@ -94,7 +94,8 @@ def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:
     Args:
         trials: all of a study, by number.
     """
-    for seq, event in enumerate(history(trials), start=1):
+    events = history(trials)
+    for seq, event in enumerate(events, start=1):
         if event.seq != seq:
             yield f"event {seq} is missing: the next there is {event.place}"
             return
@@ -105,18 +106,20 @@ def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:
         if event.epoch and stored != reported:
             yield f"{event.place}: val_accuracy {reported} was reported, the study holds {stored}"
         if event.kind == END:
-            yield from _other_end(trials[event.number], event)
+            yield from _other_end(trials[event.number], event, seq == len(events))
 
 
-def _other_end(trial: "FrozenTrial", end: Event) -> Iterator[str]:
+def _other_end(trial: "FrozenTrial", end: Event, is_newest: bool) -> Iterator[str]:
     """Yield where Optuna's state or value of a trial is not what its end says."""
     told, state = end.content.get("state"), trial.state.name
-    # A kill between an end and its telling leaves the trial running: the next start tells it.
-    if state not in (told, "RUNNING"):
+    if state == "RUNNING" and is_newest:
+        return  # a kill between an end and its telling: the next start tells it
+    if state != told:
         yield f"{end.place}: ended as {told}, the study holds {state}"
     last = trial.intermediate_values.get(max(trial.intermediate_values, default=0))
-    if state == "COMPLETE" and trial.value != last:
-        yield f"{end.place}: ended with {last}, the study holds {trial.value}"
+    value = None if told == "FAIL" else last
+    if trial.value != value:
+        yield f"{end.place}: ended with {value}, the study holds {trial.value}"
 
 
 def _unseal(

@@ -1,20 +1,24 @@
 """A study played again from its own record: every suggestion and every stop, derived anew."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
 
+import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial
 
 from search.study.events import Event, find_damage, history
-from search.study.header import STUDY_NAME, load_study
+from search.study.header import STUDY_NAME, load_study, stored_config
 from search.study.ledger import Ledger
-from search.study.records import Host, Suggestion
+from search.study.records import Host, Suggestion, TrialRecord, read_record
+from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
 
 # Another processor's logarithm may differ in the last bit; a changed value differs by far more.
 _RELATIVE = 1e-9
+_LOOKS = 3  # at a study that may be written to meanwhile
 _NOWHERE = Host(node="", device="", dtype="", threads=0)
 
 
@@ -55,26 +59,39 @@ def replay(
     Raises:
         DamagedStudyError: the storage holds no such study, or it cannot be read.
     """
-    ledger = Ledger.load(storage, study_name=study_name)
-    trials = load_study(storage, study_name).get_trials(deepcopy=False)
+    study = load_study(storage, study_name)
+    config, trials = stored_config(study), _read(study)
     events = history(trials)
     kinds = Counter(event.kind for event in events)
     verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"])
     verdict.difference = next(find_damage(trials), "")
     if not verdict.difference:
-        _play(ledger, _twin(ledger, kinds["ask"]), events, verdict, observe)
+        made = [read_record(trial) for trial in trials]
+        _play(made, _twin(config, kinds["ask"]), events, verdict, observe)
     return verdict
 
 
-def _twin(ledger: Ledger, num_trials: int) -> Ledger:
+def _read(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials of a study, which a driver may be writing.
+
+    Optuna reads attributes and values one after the other; what came in between looks like damage,
+    and is gone at a second look.
+    """
+    for _ in range(_LOOKS):
+        trials = study.get_trials(deepcopy=False)
+        if not any(find_damage(trials)):
+            break
+    return trials
+
+
+def _twin(config: StudyConfig, num_trials: int) -> Ledger:
     """Return a new study in memory with the same settings, and room for all that was asked."""
-    most = max(num_trials, ledger.config.study.num_trials)
-    budget = replace(ledger.config.study, num_trials=most)
-    return Ledger.open(InMemoryStorage(), replace(ledger.config, study=budget))
+    budget = replace(config.study, num_trials=max(num_trials, config.study.num_trials))
+    return Ledger.open(InMemoryStorage(), replace(config, study=budget))
 
 
 def _play(
-    ledger: Ledger,
+    made: Sequence[TrialRecord],
     twin: Ledger,
     events: list[Event],
     verdict: Verdict,
@@ -86,12 +103,12 @@ def _play(
             suggestion = twin.suggest()
             assert suggestion is not None  # the twin is allowed as many as were asked for
             attempts[suggestion.number] = suggestion.attempt
-            verdict.difference = _other_suggestion(ledger, twin, event, suggestion, verdict)
+            verdict.difference = _other_suggestion(made, twin, event, suggestion, verdict)
             verdict.num_suggestions += not verdict.difference
         elif event.kind == "epoch":
             result = EpochResult(**event.content)
             twin.report(event.number, result, _NOWHERE, attempt=attempts[event.number])
-            verdict.difference = _other_decision(ledger, twin, event, event is events[-1])
+            verdict.difference = _other_decision(made, twin, event, event is events[-1])
             verdict.num_decisions += not verdict.difference
         else:
             content = event.content
@@ -104,15 +121,19 @@ def _play(
 
 
 def _other_suggestion(
-    ledger: Ledger, twin: Ledger, event: Event, suggestion: Suggestion, verdict: Verdict
+    made: Sequence[TrialRecord],
+    twin: Ledger,
+    event: Event,
+    suggestion: Suggestion,
+    verdict: Verdict,
 ) -> str:
     """Return in what a suggestion differs from the one that was made, or nothing."""
     if suggestion.number != event.number:
         return f"{event.place}: t{suggestion.number:04d} would be suggested here"
-    made, again = ledger.trials[event.number], twin.trials[event.number]
-    if (made.name, made.seed) != (again.name, again.seed):
+    first, again = made[event.number], twin.trials[event.number]
+    if (first.name, first.seed) != (again.name, again.seed):
         return f"{event.place}: seed {again.seed} and name {again.name!r} would be given here"
-    for name, value in made.params.items():
+    for name, value in first.params.items():
         derived = again.params.get(name)
         if derived is None or not isclose(value, derived, rel_tol=_RELATIVE, abs_tol=0):
             return f"{event.place}: {name} {derived!r} would be suggested, {value!r} was"
@@ -120,15 +141,17 @@ def _other_suggestion(
     return ""
 
 
-def _other_decision(ledger: Ledger, twin: Ledger, event: Event, is_newest: bool) -> str:
+def _other_decision(
+    made: Sequence[TrialRecord], twin: Ledger, event: Event, is_newest: bool
+) -> str:
     """Return in what the decision after an epoch differs from the one that was made."""
-    made, again = ledger.trials[event.number], twin.trials[event.number]
-    if is_newest and not made.stop_reason:
+    first, again = made[event.number], twin.trials[event.number]
+    if is_newest and not first.stop_reason:
         return ""  # the next start decides
-    was_last = event.epoch == max(made.epochs) and made.stop_reason and not made.error_kind
-    if was_last and made.stop_reason != again.stop_reason:
+    was_last = event.epoch == max(first.epochs) and first.stop_reason and not first.error_kind
+    if was_last and first.stop_reason != again.stop_reason:
         decided = again.stop_reason or "to go on"
-        return f"{event.place}: ended by {made.stop_reason}, the rules say {decided}"
+        return f"{event.place}: ended by {first.stop_reason}, the rules say {decided}"
     if again.is_finished and not was_last:
         return f"{event.place}: went on, the rules say {again.stop_reason}"
     return ""

@@ -202,7 +202,7 @@ def translated(location: Location) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        complaint = _complaint(error)
+        complaint = database_error(error)
         if complaint is None:
             raise
         refusal = _refusal(location, complaint)
@@ -230,7 +230,7 @@ def _refusal(location: Location, complaint: BaseException) -> UserError:
     )
 
 
-def _complaint(error: BaseException) -> BaseException | None:
+def database_error(error: BaseException) -> BaseException | None:
     """Return the database's own error among those that led to this one."""
     chain: list[BaseException] = []
     link: BaseException | None = error

@@ -44,8 +44,8 @@ class FakeEngine:
         self.starts += 1
         yield
 
-    def run_search(self, ledger, trainable, granted, stop):
-        done = 0
+    def run_search(self, trainable, granted, course):
+        done, ledger = 0, course.ledger
         ledger.take_back()
         while (suggestion := ledger.suggest()) is not None:
             if done == self.interrupted_after:

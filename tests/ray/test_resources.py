@@ -9,6 +9,7 @@ import torch
 from optuna.storages import InMemoryStorage
 
 from search.engine.cluster import grant, session, usable_grant
+from search.engine.course import Course
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
 from search.interrupts import StopRequest
@@ -50,7 +51,7 @@ def test_fractional_gpus_pack_trials_and_every_trial_has_one(study_config):
     ledger = Ledger.open(InMemoryStorage(), study_config)
     running = []
     ledger.observe = lambda trial: running.append(sum(not t.is_finished for t in ledger.trials))
-    run_search(ledger, fake_trial, granted, StopRequest(print, ""))
+    run_search(fake_trial, granted, Course(ledger, StopRequest(print, "")))
     assert ledger.num_remaining == 0
     assert 2 <= max(running) <= 4
     devices = {t.host.device for t in ledger.trials if t.host}

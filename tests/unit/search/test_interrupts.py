@@ -37,6 +37,11 @@ def deaf(stop):  # waits in C without ever coming back to the interpreter
         libc.pthread_create(ctypes.byref(thread), None, forever, None)
         libc.pthread_join(thread, None)  # no signal interrupts it
 
+def starting(stop):  # as Ray does, which takes SIGTERM for itself and answers with SystemExit
+    import signal
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(signal.SIGTERM))
+    elsewhere(stop)
+
 def body(arguments):
     globals()[sys.argv[1]](arguments.stop)
 
@@ -87,6 +92,12 @@ def test_outside_the_search_a_signal_leaves_at_once(command, signum, code):
     process = command("elsewhere")
     process.send_signal(signum)
     assert ended(process) == (code, "")
+
+
+def test_a_signal_that_a_library_has_taken_for_itself_still_ends_with_its_code(command):
+    process = command("starting")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (143, "")
 
 
 def test_ctrl_c_twice_leaves_at_once_even_where_nothing_listens(command):

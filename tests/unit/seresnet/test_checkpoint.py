@@ -73,6 +73,15 @@ def test_the_two_newest_are_kept_and_nothing_else_is_left(config, tiny_split, tm
     ]  # fmt: skip
 
 
+def test_a_checkpoint_that_is_saved_outlasts_a_power_cut(config, tiny_split, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(checkpoint, "sync_folder", lambda f: synced.append((f, names(f))))
+    stopped_after(config, tiny_split, tmp_path, 1)
+    ((folder, there),) = synced
+    assert folder == tmp_path
+    assert {"epoch-0001.pt", "epoch-0001.sha256"} <= set(there)
+
+
 def flip_a_bit(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -258,6 +258,27 @@ def test_a_damaged_file_makes_the_submission_stale(submitted, ledger, test_image
     assert not is_submitted(submitted, ledger, test_images)
 
 
+def test_a_kill_while_a_stale_training_is_deleted_blocks_nothing(
+    trained, ledger, dataset, monkeypatch
+):
+    run(ledger, 0.9)  # a new winner
+
+    def killed(path, **_):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
+    assert not trained.retrain(4).exists()
+    started = []
+    monkeypatch.setattr(delivery, "retrain", lambda jobs, *_: started.extend(jobs))
+    retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
+    assert [job.folder.name for job in started] == ["seed4", "seed9"]
+    assert not list(trained.path.glob("retrain/.stale-*"))
+
+
 def test_a_damaged_model_labels_nothing(trained, ledger, test_images, monkeypatch):
     monkeypatch.setattr(delivery, "label", lambda *_: pytest.fail("the model was used"))
     model = trained.retrain(4) / "model.pt"

@@ -159,6 +159,11 @@ class Stopped(SystemExit):
     """What `ray.tune.report` raises in a trial that the driver stops."""
 
 
+def leave(code):
+    """End a trial as `os._exit` ends its process."""
+    raise Stopped(code)
+
+
 @pytest.fixture
 def start(granted, monkeypatch, study_config, tiny_split, tmp_path):
     """A function that runs a trial of the tiny study, stopped at its so-manieth report."""
@@ -179,6 +184,7 @@ def start(granted, monkeypatch, study_config, tiny_split, tmp_path):
                 raise Stopped(0)
 
         monkeypatch.setattr(ray.tune, "report", report)
+        monkeypatch.setattr(trial_module.os, "_exit", leave)
         params = {"dropout": 0.1, "warmup_epochs": 1} if params is None else params
         attempts.append(attempts[-1] + 1 if attempt is None else attempt)
         config = {"number": 5, "params": params, "seed": 3, "attempt": attempts[-1]}

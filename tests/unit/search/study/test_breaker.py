@@ -27,6 +27,10 @@ def test_failures_that_differ_or_follow_a_success_are_counted_to_the_limit():
     assert breaker.note(ended("a"))
 
 
+def test_after_a_success_of_an_earlier_start_three_alike_are_no_storm():
+    assert not any(verdicts(Breaker("auto", 10, has_success=True), *[ended("boom")] * 3))
+
+
 def test_diverged_trials_are_results():
     assert not any(verdicts(Breaker(1, 10), *[ended("loss", "diverged")] * 9))
 
