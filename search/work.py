@@ -115,7 +115,7 @@ def workers(work: Work, *, slots_at_most: int | None = None) -> Iterator["Grant"
     """
     from search.engine.cluster import session, usable_grant
     from search.engine.nodes import probe
-    from search.study.disk import checkpoint_bytes, require_space
+    from search.study.disk import bytes_in, checkpoint_bytes, require_space
     from seresnet.model import SEResNet, num_parameters
 
     arguments, config = work.arguments, work.ledger.config
@@ -127,7 +127,8 @@ def workers(work: Work, *, slots_at_most: int | None = None) -> Iterator["Grant"
         probe(work.folder.path)
         granted = usable_grant(config.resources, slots_at_most=slots_at_most)
         size = num_parameters(SEResNet(channels=config.train.channels))
-        require_space(work.folder.path, checkpoint_bytes(size, granted.slots))
+        present = bytes_in(work.folder.checkpoints)
+        require_space(work.folder.path, checkpoint_bytes(size, granted.slots, present=present))
         yield granted
 
 

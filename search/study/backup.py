@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from search.study.errors import DamagedStudyError
+from search.study.errors import DamagedStudyError, ForeignVersionError
 from search.study.storage import BUSY_SECONDS, RECOVER, refusal_of_file
 from seresnet.errors import UserError
 from seresnet.failpoints import reach
@@ -155,11 +155,14 @@ def recover(path: Path, backups: Path, check: Callable[[Path], object] = quick_c
         What was done, for a person.
 
     Raises:
-        DamagedStudyError: there is no sound backup; the study is as it was.
+        DamagedStudyError: there is no sound backup, or the newest is of another version; the study
+            is as it was.
     """
     for backup in newest_first(backups):
         try:
             check(backup)
+        except ForeignVersionError:
+            raise  # the backup is sound, for the program that made it
         except DamagedStudyError as error:
             _log.warning("passed over: %s", error.message)
             _set_aside([backup], "damaged")

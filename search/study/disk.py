@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from search.study.errors import MachineError
@@ -11,14 +13,25 @@ _REST = 64 * _MB
 """For the study, its backups and the tables."""
 
 
-def checkpoint_bytes(num_parameters: int, slots: int) -> int:
-    """Return the bytes that a search needs.
+def checkpoint_bytes(num_parameters: int, slots: int, *, present: int = 0) -> int:
+    """Return the bytes that a search still needs.
 
     Args:
         num_parameters: of the network; weights, their average and the momentum are four bytes each.
         slots: trials at once, each with two checkpoints that stay and one that is being written.
+        present: bytes of the checkpoints that an earlier start has left; they are written over.
     """
-    return num_parameters * 4 * 3 * (2 + 1) * slots + _REST
+    return max(num_parameters * 4 * 3 * (2 + 1) * slots - present, 0) + _REST
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the bytes of all files below a folder, which need not exist."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # deleted meanwhile
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:

@@ -1,9 +1,10 @@
 """Errors of a study that a person can fix, beside those of the core.
 
 UserError (exit 2)
-├── UnfinishedError    exit 1   the study ended without what was asked for
-├── MachineError       exit 3   disk, lock, permissions, not enough GPUs
-└── DamagedStudyError  exit 4   the study's files cannot be trusted
+├── UnfinishedError          exit 1   the study ended without what was asked for
+├── MachineError             exit 3   disk, lock, permissions, not enough GPUs
+└── DamagedStudyError        exit 4   the study's files cannot be trusted
+    └── ForeignVersionError  exit 4   the study is sound, but of another version
 """
 
 from seresnet.errors import UserError
@@ -22,6 +23,10 @@ class MachineError(UserError):
 
 
 class DamagedStudyError(UserError):
-    """The study on disk is damaged, or was written by a newer version."""
+    """The study on disk is damaged."""
 
     exit_code = 4
+
+
+class ForeignVersionError(DamagedStudyError):
+    """The study was written by another version: sound, so never replaced by a backup."""

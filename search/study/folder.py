@@ -1,38 +1,35 @@
 """The study folder: what lies where, and who clears it."""
 
-import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from optuna.storages import BaseStorage
 
 from search.study.backup import Backups, check_study, quick_check, recover, set_aside_newer
-from search.study.errors import DamagedStudyError, MachineError
+from search.study.binding import Binding
+from search.study.errors import DamagedStudyError, ForeignVersionError, MachineError
 from search.study.header import STUDY_NAME, load_study, refuse_damage
 from search.study.ledger import Ledger
 from search.study.lock import database_locked, locked
 from search.study.records import TrialRecord, incumbent
 from search.study.space import StudyConfig, dump_study
-from search.study.storage import (
-    RECOVER,
-    VARIABLE,
-    Location,
-    close_storage,
-    open_storage,
-    sqlite_storage,
-    translated,
-)
-from seresnet.errors import ConfigError, DataError
+from search.study.storage import RECOVER, Location, close_storage, open_storage, translated
+from seresnet.errors import ConfigError
 from seresnet.fence import Fence
 from seresnet.files import write_text
 
 _log = logging.getLogger(__name__)
+# What a killed process leaves: of `seresnet.files`, `backup.recover`, `create` and `engine.nodes`.
+_LEFTOVER = re.compile(
+    r"\.(trials\.csv|epochs\.csv|study\.yaml|provenance\.json|submission\.csv|study\.db)\.\d+\.tmp"
+    r"|\.probe\.\d+|\.probe-[0-9a-f]{16}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,10 @@ class StudyFolder:
         """Copies of the Optuna study."""
         return self.path / "backups"
 
+    def study_name(self, location: Location) -> str:
+        """Return the study's name in its database, which others may share if it is a server's."""
+        return STUDY_NAME if location.is_sqlite else self.path.resolve().name
+
     def retrain(self, seed: int) -> Path:
         """Return the folder of one retraining."""
         return self.path / "retrain" / f"seed{seed}"
@@ -97,12 +98,22 @@ class StudyFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             probe.write_text("")
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # a driver that holds the folder may have cleared it
         except OSError as error:
             raise MachineError(
                 f"{self.path}: cannot be written: {error.strerror}",
                 "name a folder you may write with --results",
             ) from error
+
+    def clear_leftovers(self) -> None:
+        """Delete what killed processes left half made; for the folder's one driver to call."""
+        for path in self.path.iterdir():
+            if not _LEFTOVER.fullmatch(path.name):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def clear_checkpoints(self, trials: Sequence[TrialRecord]) -> None:
         """Delete the checkpoints of finished trials, the incumbent's excepted."""
@@ -154,7 +165,8 @@ def opened(
         ConfigError: the study there was made with other settings, lies elsewhere, or is not ours
             to recover.
         DataError: it was made with other images, or is not the folder's.
-        DamagedStudyError: it is damaged.
+        DamagedStudyError: it is damaged; ForeignVersionError: it is of another version, which
+            `recovering` does not change.
     """
     location = location or Location.of_file(folder.database)
     backups = backups or Backups(location.path, folder.backups)
@@ -164,7 +176,7 @@ def opened(
             f"restore the database {location.masked}, then run the same command without --recover",
         )
     folder.create()
-    name = STUDY_NAME if location.is_sqlite else folder.path.resolve().name
+    name = folder.study_name(location)
     with (
         locked(folder.path),
         translated(location),
@@ -172,6 +184,7 @@ def opened(
         _stored(folder, config, location, name, recovering) as (storage, ledger),
     ):
         guard(storage)
+        folder.clear_leftovers()
         ledger.bind_images(images)
         if not ledger.trials:  # of a study that is gone
             shutil.rmtree(folder.checkpoints, ignore_errors=True)
@@ -194,6 +207,8 @@ def _stored(
         opening = _open(folder, config, location, name)
         if recovering:
             _log.warning("%s: the study is sound, nothing was recovered", location.masked)
+    except ForeignVersionError:
+        raise  # the study is sound: the program that made it goes on with it
     except DamagedStudyError:
         if not recovering or location.path is None:
             raise
@@ -207,93 +222,43 @@ def _stored(
 
 def _check_backup(path: Path) -> None:
     """See that a backup is whole, and holds what was stored."""
-    quick_check(path)
-    storage = sqlite_storage(path)
+    location = Location.of_file(path)
+    with translated(location):
+        quick_check(path)
+        storage = open_storage(location)
+        try:
+            with _readable(location):
+                refuse_damage(load_study(storage, STUDY_NAME))
+                Ledger.load(storage)
+        finally:
+            close_storage(storage)
+
+
+@contextmanager
+def _readable(location: Location) -> Iterator[None]:
+    """A file may be whole for SQLite, though what it holds is not what was stored."""
     try:
-        refuse_damage(load_study(storage, STUDY_NAME))
-        Ledger.load(storage)
-    finally:
-        close_storage(storage)
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        raise DamagedStudyError(
+            f"{location.masked}: the study cannot be read: {error!r}", RECOVER
+        ) from error
 
 
 def _open(
     folder: StudyFolder, config: StudyConfig, location: Location, name: str
 ) -> tuple[BaseStorage, Ledger]:
     """Check the file, and that folder and database belong together, before anything is made."""
-    binding = _Binding.read(folder)
+    binding = Binding.read(folder)
     if location.path is not None:
         binding.refuse_missing(location)
         check_study(location.path, folder.backups)
     with translated(location):
         storage = open_storage(location)
         try:
-            binding.refuse_foreign(storage, location, name)
-            return storage, Ledger.open(storage, config, study_name=name)
-        except (ValueError, LookupError, TypeError) as error:
-            close_storage(storage)
-            # The file is whole for SQLite, but what it holds is not what was stored.
-            raise DamagedStudyError(
-                f"{location.masked}: the study cannot be read: {error!r}", RECOVER
-            ) from error
+            with _readable(location):
+                binding.refuse_foreign(storage, location, name)
+                return storage, Ledger.open(storage, config, study_name=name)
         except BaseException:
             close_storage(storage)
             raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Binding:
-    """Which study a folder belongs to, as its provenance tells; nothing where it tells nothing."""
-
-    folder: StudyFolder
-    provenance: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: StudyFolder) -> "_Binding":
-        try:
-            content = json.loads(folder.provenance.read_text())
-        except (OSError, ValueError):
-            content = {}
-        return cls(folder, content if isinstance(content, dict) else {})
-
-    def refuse_missing(self, location: Location) -> None:
-        """Refuse to begin a second study where the folder's own lies in another database."""
-        elsewhere = self.provenance.get("storage", location.recorded)
-        if location.is_at(self.folder.database) and not self.folder.database.exists():
-            if str(elsewhere).startswith("postgresql"):
-                raise ConfigError(
-                    f"{self.folder.path}: its study lies in {elsewhere}, and no URL was given",
-                    f"put the URL into the environment variable {VARIABLE}",
-                )
-            if elsewhere != location.recorded:
-                raise ConfigError(
-                    f"{self.folder.path}: its study lies in another file, {elsewhere}",
-                    "name that file with --storage",
-                )
-
-    def refuse_foreign(self, storage: BaseStorage, location: Location, name: str) -> None:
-        """Refuse a database whose study is not the folder's."""
-        bound = self.provenance.get("study")
-        found = _stored_id(storage, name)
-        if bound is None or found == bound:
-            return
-        if found is None and location.is_at(self.folder.database):
-            # Someone deleted the study, to begin anew; a kill before the next start is recorded
-            # must not leave the folder bound to the old one.
-            content = {key: value for key, value in self.provenance.items() if key != "study"}
-            text = json.dumps(content, indent=2, allow_nan=False)
-            write_text(self.folder.provenance, f"{text}\n")
-            return
-        holds = f"holds study {str(found)[:12]}" if found else "holds no study"
-        raise DataError(
-            f"{self.folder.path}: belongs to study {str(bound)[:12]}, but {location.masked} {holds}"
-            f" under the name {name}",
-            "name the database that holds the folder's study, or give another study another --name",
-        )
-
-
-def _stored_id(storage: BaseStorage, name: str) -> object:
-    try:
-        number = storage.get_study_id_from_name(name)
-    except KeyError:
-        return None
-    return storage.get_study_user_attrs(number).get("id")

@@ -7,7 +7,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from search.study.config import loads
-from search.study.errors import DamagedStudyError
+from search.study.errors import DamagedStudyError, ForeignVersionError
 from search.study.events import find_damage
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.errors import ConfigError, DataError
@@ -61,7 +61,7 @@ def stored_config(study: optuna.Study) -> StudyConfig:
     schema = attributes.get("schema", 0)
     other = "use the version that made the study, or start another with --name"
     if schema > SCHEMA:
-        raise DamagedStudyError(
+        raise ForeignVersionError(
             f"study.db: written by a newer version (schema {schema}, this program knows {SCHEMA})",
             other,
         )

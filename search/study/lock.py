@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import platform
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from search.study.errors import MachineError
 from search.study.storage import Location, connect_arguments
 
 Guard = Callable[[BaseStorage], None]
+_LOOK_SECONDS = 5.0  # between two looks at the lock's own connection, at least
 
 
 @contextmanager
@@ -63,15 +66,23 @@ def _owner(mark: str) -> str:
 
 
 @contextmanager
-def database_locked(location: Location, study_name: str) -> Iterator[Guard]:
+def database_locked(
+    location: Location, study_name: str, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Guard]:
     """Hold a study in a shared database: two folders of one name may lie on two machines.
 
     The server frees the lock when its connection ends. An SQLite file needs none: the folder is
     locked.
 
+    Args:
+        location: of the study.
+        study_name: in the database.
+        clock: seconds that never go back.
+
     Yields:
-        What is to be called with the storage: it then makes no connection once the lock is lost,
-        as it is when the server starts anew.
+        What is to be called with the storage: once the lock is lost, as when the server starts
+        anew or ends the lock's connection alone, the storage makes no connection, and uses those
+        it has for a few seconds at most.
 
     Raises:
         MachineError: another driver holds the study, and where it runs is named.
@@ -95,23 +106,45 @@ def database_locked(location: Location, study_name: str) -> Iterator[Guard]:
                 "wait for it, or give this study another --name",
             )
 
-        def refuse_if_lost(*_: object) -> None:
-            try:
-                connection.execute(text("SELECT 1"))
-            except SQLAlchemyError:
-                raise MachineError(
-                    f"{location.masked}: the server has ended the connection that held the study",
-                    "run the same command again",
-                ) from None
-
-        def guard(storage: BaseStorage) -> None:
-            if isinstance(storage, RDBStorage):
-                event.listen(storage.engine, "connect", refuse_if_lost)
-
         try:
-            yield guard
+            yield _Watch(connection, location, clock).guard
         finally:
             connection.invalidate()  # closes it at once, also where the server is gone
+
+
+class _Watch:
+    """Looks whether the connection that holds an advisory lock is alive."""
+
+    def __init__(
+        self, connection: Connection, location: Location, clock: Callable[[], float]
+    ) -> None:
+        self._connection = connection
+        self._location = location
+        self._clock = clock
+        self._alive_at = clock()
+        self._one_at_a_time = threading.Lock()
+
+    def guard(self, storage: BaseStorage) -> None:
+        """Let a storage make no connection, and soon use none, once the lock is lost."""
+        if isinstance(storage, RDBStorage):
+            event.listen(storage.engine, "connect", self._refuse_if_lost)
+            event.listen(storage.engine, "checkout", self._look_now_and_then)
+
+    def _look_now_and_then(self, *_: object) -> None:
+        # The server may end this connection alone: an idle one's time-out, an administrator.
+        if self._clock() - self._alive_at >= _LOOK_SECONDS:
+            self._refuse_if_lost()
+
+    def _refuse_if_lost(self, *_: object) -> None:
+        try:
+            with self._one_at_a_time:
+                self._connection.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            raise MachineError(
+                f"{self._location.masked}: the server has ended the connection that held the study",
+                "run the same command again",
+            ) from None
+        self._alive_at = self._clock()  # not where it is lost: every later use is refused too
 
 
 def _holder(connection: Connection, key: int) -> str:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from optuna.storages import BaseStorage
 
+from search.study.binding import Binding
 from search.study.folder import StudyFolder
-from search.study.header import STUDY_NAME
 from search.study.storage import close_storage, locate, open_storage, translated
 from seresnet.errors import DataError
 
@@ -20,19 +20,20 @@ def read(folder: StudyFolder, flag: str | None = None) -> Iterator[tuple[BaseSto
         flag: the value of `--storage`.
 
     Raises:
+        ConfigError: the folder's study lies in another database, which is named.
         DataError: the folder holds no study.
         UserError: its database cannot be read.
     """
     location = locate(flag, folder.database)
+    Binding.read(folder).refuse_missing(location)
     if location.path is not None and not location.path.is_file():
         raise DataError(
             f"{folder.path}: holds no study ({location.masked} is missing)",
             "name a folder such as results/demo",
         )
-    name = STUDY_NAME if location.is_sqlite else folder.path.resolve().name
     with translated(location):
         storage = open_storage(location)
         try:
-            yield storage, name
+            yield storage, folder.study_name(location)
         finally:
             close_storage(storage)

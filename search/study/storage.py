@@ -19,11 +19,12 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from search.study.errors import DamagedStudyError, MachineError
+from search.study.errors import DamagedStudyError, ForeignVersionError, MachineError
 from seresnet.errors import ConfigError, UserError
 
 VARIABLE = "SEARCH_STORAGE_URL"
 RECOVER = "the same command with --recover takes the last good backup"
+_RESTORE = "restore the database from its backups, or start another study with --name"
 BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 _CONNECT_SECONDS = 10
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
@@ -154,7 +155,7 @@ def open_storage(location: Location) -> BaseStorage:
     """Return Optuna's storage; its tables are made where they are missing.
 
     Raises:
-        DamagedStudyError: the tables are of another version of Optuna.
+        ForeignVersionError: the tables are of another version of Optuna.
     """
     # Optuna takes a URL as text and fills in its braces, so neither path nor password is in it.
     path = location.path
@@ -168,7 +169,7 @@ def open_storage(location: Location) -> BaseStorage:
     try:
         return RDBStorage(url, engine_kwargs=kwargs)
     except RuntimeError as error:  # of Optuna's check of its tables' version
-        raise DamagedStudyError(
+        raise ForeignVersionError(
             f"{location.masked}: {error}", "use the version of Optuna that made the study"
         ) from error
 
@@ -192,6 +193,8 @@ def close_storage(storage: BaseStorage) -> None:
 def translated(location: Location) -> Iterator[None]:
     """Turn a database's complaints into errors that say what to do and hold no secret.
 
+    What is said of `study.db` is said of the location, with a remedy that serves there.
+
     Raises:
         MachineError: the database cannot be read or written now: locked, no permission, no space,
             or its server does not answer.
@@ -199,6 +202,12 @@ def translated(location: Location) -> Iterator[None]:
     """
     try:
         yield
+    except DamagedStudyError as error:
+        message, own = error.message, "study.db: "
+        if message.startswith(own):
+            message = f"{location.masked}: {message.removeprefix(own)}"
+        is_recoverable = location.is_sqlite or "--recover" not in error.hint
+        raise type(error)(message, error.hint if is_recoverable else _RESTORE) from error
     except UserError:
         raise
     except Exception as error:
@@ -213,7 +222,10 @@ def translated(location: Location) -> Iterator[None]:
 def refusal_of_file(path: Path, reason: str) -> UserError:
     """Return the error for what SQLite says of a file."""
     reason = reason.lower()
-    if any(sign in reason for sign in ("malformed", "not a database", "no such table")):
+    if any(
+        sign in reason
+        for sign in ("malformed", "not a database", "no such table", "could not decode")
+    ):
         return DamagedStudyError(f"{path}: {reason}", RECOVER)
     hint = "end what else holds it open, or free space; then run the same command again"
     return MachineError(f"{path}: {reason}", hint)

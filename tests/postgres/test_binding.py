@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from sqlalchemy import text
 
+from search.study.errors import DamagedStudyError, MachineError
 from search.study.folder import StudyFolder, opened
-from search.study.storage import VARIABLE, locate
+from search.study.lock import database_locked
+from search.study.storage import VARIABLE, close_storage, locate, open_storage
 from seresnet.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.postgres
@@ -70,3 +73,58 @@ def test_a_servers_backups_are_not_ours_to_recover(url, folder, study_config):
     ):
         pass
     assert_no_secret(caught.value.as_text())
+
+
+def execute(location, statement):
+    """Run a statement as somebody else; return the number of rows that it touched."""
+    storage = open_storage(location)
+    with storage.engine.begin() as connection:
+        num_rows = connection.execute(text(statement)).rowcount
+    close_storage(storage)
+    return num_rows
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("UPDATE trial_user_attributes SET value_json = '{'", "the study cannot be read: JSON"),
+        ("DELETE FROM trial_params", "event 1: "),
+    ],
+)
+def test_a_damaged_study_on_a_server_is_named_with_a_remedy_that_serves(
+    url, folder, study_config, statement, complaint
+):
+    with on_server(folder, study_config) as ledger:
+        ledger.suggest()
+    location = locate(None, folder.database)
+    assert execute(location, statement)
+    with pytest.raises(DamagedStudyError) as caught, on_server(folder, study_config):
+        pass
+    assert caught.value.message.startswith(f"{location.masked}: {complaint}")
+    assert caught.value.hint.startswith("restore the database from its backups")
+    assert_no_secret(caught.value.as_text())
+
+
+END_THE_LOCKS_CONNECTION = """\
+SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND datname = current_database()"""
+
+
+def test_a_storage_whose_lock_alone_is_lost_is_refused_within_seconds(url, folder):
+    now, location = 0.0, locate(None, folder.database)
+    with database_locked(location, "reg", clock=lambda: now) as guard:
+        storage = open_storage(location)
+        guard(storage)
+        assert storage.get_all_studies() == []
+        now = 5.0
+        assert storage.get_all_studies() == []
+        assert execute(location, END_THE_LOCKS_CONNECTION) == 1
+        with database_locked(location, "reg"):  # as another driver may at once
+            now = 9.9
+            assert storage.get_all_studies() == []
+            now = 10.0
+            for _ in range(2):  # and stays refused
+                with pytest.raises(MachineError, match="ended the connection") as caught:
+                    storage.get_all_studies()
+                assert caught.value.exit_code == 3
+        close_storage(storage)

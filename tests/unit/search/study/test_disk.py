@@ -3,7 +3,7 @@ from collections import namedtuple
 
 import pytest
 
-from search.study.disk import checkpoint_bytes, require_space
+from search.study.disk import bytes_in, checkpoint_bytes, require_space
 from search.study.errors import MachineError
 
 Usage = namedtuple("Usage", "total used free")
@@ -58,3 +58,18 @@ def test_a_real_disk_has_a_byte_but_not_all_of_them(tmp_path):
     require_space(tmp_path, 1)
     with pytest.raises(MachineError, match="not enough space"):
         require_space(tmp_path, 10**21)
+
+
+def test_checkpoints_that_are_there_need_no_room_again():
+    assert checkpoint_bytes(1000, 2, present=1000) == 1000 * 36 * 2 - 1000 + 64_000_000
+    assert checkpoint_bytes(1000, 2, present=10**9) == 64_000_000  # the tables do all the same
+
+
+def test_the_bytes_in_a_folder_are_those_of_its_files_at_any_depth(tmp_path):
+    assert bytes_in(tmp_path / "missing") == 0
+    (tmp_path / "checkpoints" / "t0000").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "t0000" / "epoch-0001.pt").write_bytes(1000 * b"x")
+    (tmp_path / "checkpoints" / ".hidden").write_bytes(b"xyz")
+    (tmp_path / "elsewhere").write_bytes(10_000 * b"x")
+    (tmp_path / "checkpoints" / "link").symlink_to(tmp_path / "elsewhere")
+    assert bytes_in(tmp_path / "checkpoints") == 1003

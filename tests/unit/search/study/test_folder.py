@@ -122,3 +122,23 @@ def test_the_results_folder_itself_may_be_a_link(tmp_path):
     (tmp_path / "results").symlink_to(tmp_path / "big-disk")
     StudyFolder(tmp_path / "results" / "reg").create()
     assert (tmp_path / "big-disk" / "reg").is_dir()
+
+
+def test_what_killed_writers_left_is_deleted_and_nothing_else(study_dir):
+    files = [
+        ".trials.csv.12.tmp", ".epochs.csv.12.tmp", ".study.yaml.1.tmp", ".submission.csv.9.tmp",
+        ".provenance.json.123456.tmp", ".study.db.7.tmp", ".probe.12",
+    ]  # fmt: skip
+    others = [
+        ".lock", ".notes.12.tmp", ".probe", ".probe-mine", ".trials.csv", ".trials.csv.12.tmp.bak",
+        "study.db", "study.db.damaged-1", "trials.csv", "x.trials.csv.12.tmp",
+    ]  # fmt: skip
+    for name in (*files, *others):
+        (study_dir.path / name).write_text("x")
+    probe = study_dir.path / ".probe-0123456789abcdef"
+    probe.mkdir()
+    (probe / "driver").write_text("secret")
+    (study_dir.path / ".probe-fedcba9876543210").symlink_to(study_dir.path.parent)
+    study_dir.clear_leftovers()
+    assert sorted(p.name for p in study_dir.path.iterdir()) == others
+    assert study_dir.path.parent.is_dir()

@@ -239,3 +239,14 @@ def test_nothing_in_the_folder_holds_a_path_of_this_machine(study_dir, study_con
     for path in study_dir.path.rglob("*"):
         if path.is_file():
             assert str(study_dir.path.parent).encode() not in path.read_bytes()
+
+
+def test_leftovers_are_deleted_by_the_one_driver_alone(study_dir, study_config):
+    leftover = study_dir.path / ".trials.csv.12.tmp"
+    with opened(study_dir, study_config, IMAGES):
+        leftover.write_text("of a writer that lives")
+        with pytest.raises(MachineError, match="in use"), opened(study_dir, study_config, IMAGES):
+            pass
+        assert leftover.exists()
+    with opened(study_dir, study_config, IMAGES):
+        assert not leftover.exists()

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from search.study.backup import Backups
-from search.study.errors import DamagedStudyError
+from search.study.errors import DamagedStudyError, ForeignVersionError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
 from search.study.records import Host
@@ -177,3 +177,62 @@ def test_a_value_that_is_not_what_was_stored_is_found_at_the_next_start(
         with pytest.raises(DamagedStudyError, match=place) as caught, start:
             pass
         assert "--recover" in caught.value.hint
+
+
+def execute(path, statement):
+    with closing(sqlite3.connect(path)) as database, database:
+        assert database.execute(statement).rowcount > 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("UPDATE trial_user_attributes SET value_json = '{'", "the study cannot be read: JSON"),
+        ("UPDATE trials SET state = 'COMPLETED'", "the study cannot be read: LookupError"),
+        ("UPDATE trial_params SET distribution_json = '[]'", "the study cannot be read: TypeError"),
+        ("UPDATE trial_intermediate_values SET intermediate_value = 0.99", "event 2: "),
+    ],
+)
+def test_a_backup_whose_words_were_changed_is_passed_over_for_the_older_one(
+    study_dir, study_config, caplog, statement, complaint
+):
+    for _ in range(2):
+        with opened(study_dir, study_config, IMAGES) as ledger:
+            play(ledger, 1)
+    older, newer = sorted(study_dir.backups.iterdir())
+    execute(newer, statement)
+    study_dir.database.write_bytes(b"no database")
+    with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
+        assert len(ledger.trials) == 1
+    assert f"passed over: {newer}: {complaint}" in caplog.text
+    assert f"recovered from {older.name}" in caplog.text
+    assert f"{newer.name}.damaged-1" in names(study_dir.backups)
+
+
+FOREIGN = "UPDATE alembic_version SET version_num = 'v9.9.9'"
+
+
+def test_a_sound_study_of_another_version_is_not_stepped_back(study_dir, study_config):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 1)
+    execute(study_dir.database, FOREIGN)
+    before, kept = study_dir.database.read_bytes(), names(study_dir.path)
+    for recovering in (False, True):
+        start = opened(study_dir, study_config, IMAGES, recovering=recovering)
+        with pytest.raises(ForeignVersionError, match=r"study\.db: .*schema") as caught, start:
+            pass
+        assert "use the version" in caught.value.hint
+    assert (study_dir.database.read_bytes(), names(study_dir.path)) == (before, kept)
+
+
+def test_a_backup_of_another_version_is_not_called_damaged(study_dir, study_config):
+    with opened(study_dir, study_config, IMAGES) as ledger:
+        play(ledger, 1)
+    (backup,) = study_dir.backups.iterdir()
+    execute(backup, FOREIGN)
+    study_dir.database.write_bytes(b"no database")
+    start = opened(study_dir, study_config, IMAGES, recovering=True)
+    with pytest.raises(ForeignVersionError, match=f"{backup.name}: .*schema"), start:
+        pass
+    assert names(study_dir.backups) == [backup.name]
+    assert study_dir.database.read_bytes() == b"no database"

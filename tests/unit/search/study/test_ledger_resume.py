@@ -195,23 +195,6 @@ def test_memory_equals_storage_at_every_step():
     assert {t.state for t in ledger.trials} == {"COMPLETE", "PRUNED", "FAIL"}
 
 
-def test_interrupted_trials_are_handed_out_first_as_they_were():
-    storage = InMemoryStorage()
-    before = Ledger.open(storage, CONFIG)
-    handed_out = [before.suggest() for _ in range(4)]
-    before.fail(1, kind="diverged", error="")
-    before.report(2, result(1, 0.5), HOST, attempt=1)
-    ledger = Ledger.open(storage, CONFIG)
-    again = [ledger.suggest() for _ in range(3)]
-    assert again == [
-        dataclasses.replace(handed_out[k], attempt=2, epochs_stored=num)
-        for k, num in ((0, 0), (2, 1), (3, 0))
-    ]
-    assert ledger.suggest().number == 4
-    assert list(ledger.trials[2].epochs) == [1]
-    assert [t.attempts for t in Ledger.load(storage).trials] == [2, 1, 2, 2, 1]
-
-
 def test_an_end_that_was_decided_but_not_told_is_told_at_the_next_start():
     storage = MortalStorage()
     ledger = Ledger.open(storage, CONFIG)
@@ -237,30 +220,6 @@ def test_a_decision_that_was_cut_off_is_made_on_what_was_known_then():
     trials = Ledger.open(storage, with_study(num_trials=5)).trials
     assert [t.stop_reason for t in trials] == ["", "", "", "rung 1", ""]
     assert (first.number, second.number) == (0, 1)
-
-
-def test_a_worker_whose_attempt_is_over_is_not_heard():
-    storage = InMemoryStorage()
-    old = Ledger.open(storage, CONFIG).suggest()
-    ledger = Ledger.open(storage, CONFIG)
-    new = ledger.suggest()
-    assert (old.attempt, new.attempt) == (1, 2)
-    assert not report(ledger, old, 1)
-    ledger.fail(0, kind="exception", error="of an orphan", attempt=old.attempt)
-    assert (ledger.trials[0].state, ledger.trials[0].epochs) == ("RUNNING", {})
-    assert report(ledger, new, 1)
-
-
-def test_trials_taken_back_are_handed_out_anew():
-    ledger = Ledger.open(InMemoryStorage(), CONFIG)
-    first = [ledger.suggest() for _ in range(3)]
-    report(ledger, first[1], 1)
-    assert ledger.handed_out() == [0, 1, 2]
-    ledger.take_back()
-    assert ledger.handed_out() == []
-    again = [ledger.suggest() for _ in range(2)]
-    assert [(s.number, s.attempt, s.epochs_stored) for s in again] == [(0, 2, 0), (1, 2, 1)]
-    assert ledger.handed_out() == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from search.study.errors import DamagedStudyError, MachineError
+from search.study.errors import DamagedStudyError, ForeignVersionError, MachineError
 from search.study.storage import (
+    RECOVER,
     VARIABLE,
     Location,
     close_storage,
@@ -181,8 +182,9 @@ def test_tables_of_another_version_of_optuna_are_refused(tmp_path):
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("UPDATE alembic_version SET version_num = 'v9.9.9'")
     database.close()
-    with pytest.raises(DamagedStudyError, match=r"study\.db: .* schema"):
+    with pytest.raises(ForeignVersionError, match=r"study\.db: .* schema") as caught:
         open_storage(location)
+    assert caught.value.exit_code == 4
 
 
 def raised(error, *, within=None):
@@ -268,3 +270,24 @@ def test_our_own_error_is_not_translated_for_what_led_to_it():
     mine = raised(operational("database is locked"), within=ConfigError("study.seed: 7 -> 8"))
     with pytest.raises(ConfigError), translated(Location.of_file(DEFAULT)):
         raise mine
+
+
+@pytest.mark.parametrize("kind", [DamagedStudyError, ForeignVersionError])
+def test_what_is_said_of_the_study_on_a_server_names_it_with_a_remedy_that_serves(server, kind):
+    for hint, shown in ((RECOVER, "restore the database from its backups"), ("other", "other")):
+        with pytest.raises(kind) as caught, translated(server):
+            raise kind("study.db: event 2: study.db: changed", hint)
+        assert type(caught.value) is kind
+        assert caught.value.message == f"{PUBLIC}: event 2: study.db: changed"
+        assert caught.value.hint.startswith(shown)
+        assert "--recover" not in caught.value.hint
+
+
+def test_what_is_said_of_the_study_in_a_file_names_the_file_and_keeps_its_remedy(tmp_path):
+    location = Location.of_file(tmp_path / "fast.db")
+    with pytest.raises(DamagedStudyError) as caught, translated(location):
+        raise DamagedStudyError("study.db: event 2: changed", RECOVER)
+    assert caught.value.message == f"{tmp_path / 'fast.db'}: event 2: changed"
+    assert caught.value.hint == RECOVER
+    with pytest.raises(DamagedStudyError, match=r"^model\.pt: x$"), translated(location):
+        raise DamagedStudyError("model.pt: x")
