@@ -28,6 +28,7 @@ _RESTORE = "restore the database from its backups, or start another study with -
 BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 _CONNECT_SECONDS = 10
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
+_DAMAGED = ("malformed", "not a database", "no such table", "could not decode")  # SQLite's words
 _SECRET_KEYS = ("password", "sslpassword")
 # What a password with `@`, `/` or `:` of its own turns the rest of the URL into.
 _HOST = re.compile(r"[A-Za-z0-9._:%-]*")
