@@ -15,7 +15,7 @@ from seresnet.epoch import EpochResult
 from seresnet.errors import CheckpointError
 from seresnet.failpoints import reach
 from seresnet.fence import Fence
-from seresnet.files import sha256_of, write_atomically, write_text
+from seresnet.files import sha256_of, sync_folder, write_atomically, write_text
 from seresnet.model_file import first_line, load_weights, num_not_finite
 from seresnet.train import DivergedError, TrainState
 
@@ -59,6 +59,7 @@ def save(state: TrainState, folder: Path, *, fence: Fence | None = None) -> Path
             write_text(_checksum_path(path), _checksum(staged, path.name))
             reach("in-checkpoint", path.name)
             staged.replace(path)
+            sync_folder(folder)
             _delete_all_but_two(folder, epoch=state.epoch)
     finally:
         staged.unlink(missing_ok=True)

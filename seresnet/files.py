@@ -1,14 +1,28 @@
 """Files that are whole or absent: written under a temporary name, synced, renamed."""
 
 import csv
+import errno
 import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from seresnet.failpoints import reach
+
+
+class _Disk(io.FileIO):
+    """A file that remembers what the system refused: `torch.save` makes a RuntimeError of it."""
+
+    refusal: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.refusal = self.refusal or error
+            raise
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -17,19 +31,48 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Args:
         path: the final name; its folder is made where it is missing.
         write: is given the open temporary file.
+
+    Raises:
+        OSError: the system refused to write, whatever `write` made of that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(temporary, write)
         reach("before-rename", path.name)
         temporary.replace(path)
+        sync_folder(path.parent)
         reach("after-rename", path.name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    disk = _Disk(path, "wb")
+    try:
+        with io.BufferedWriter(disk) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except Exception as error:
+        refusal = disk.refusal or error
+        if isinstance(refusal, OSError) and refusal.errno and not refusal.filename:
+            refusal.filename = str(path)
+        if refusal is error:
+            raise
+        raise refusal from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the renames in a folder outlast a power cut, where its file system can."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:

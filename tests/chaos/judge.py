@@ -1,11 +1,13 @@
 """Reads a study as it lies on disk, and says which promises it breaks."""
 
 import csv
+import json
 import shutil
 import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ PROMISES = (
     "epochs reported twice",
     "finished trials changed",
     "progress lost",
+    "saved epochs trained again",
     "differences from the uninterrupted run",
     "starts that failed",
 )
@@ -32,6 +35,9 @@ SAVED = "trained again although its checkpoint was saved"
 
 # Wall-clock times and machines differ between two runs of one study, attempts are counted kills.
 _MAY_DIFFER = {"seconds", "images_per_second", "attempts", "node"}
+_VALUES = """SELECT number, step FROM trial_intermediate_values JOIN trials USING (trial_id)"""
+_EVENTS = """SELECT number, key, value_json FROM trial_user_attributes JOIN trials USING (trial_id)
+    WHERE key IN ('ask', 'end') OR key LIKE 'epoch:%'"""
 Broken = tuple[str, str]
 """A promise, and what breaks it."""
 
@@ -70,6 +76,15 @@ def read_study(database: Path) -> Study:
     """Return the study, read from a copy: nobody but the command itself repairs the original."""
     if not database.exists():
         return {}
+    with _copy(database) as connection:
+        try:
+            return dict(_stored_trials(connection))
+        except sqlite3.OperationalError:  # killed before the tables were made
+            return {}
+
+
+@contextmanager
+def _copy(database: Path) -> Iterator[sqlite3.Connection]:
     with tempfile.TemporaryDirectory() as scratch:
         for suffix in ("", "-journal", "-wal"):  # what a killed writer leaves beside it
             path = database.with_name(database.name + suffix)
@@ -77,9 +92,7 @@ def read_study(database: Path) -> Study:
                 shutil.copy(path, scratch)
         connection = sqlite3.connect(Path(scratch) / database.name)
         try:
-            return dict(_stored_trials(connection))
-        except sqlite3.OperationalError:  # killed before the tables were made
-            return {}
+            yield connection
         finally:
             connection.close()
 
@@ -152,14 +165,49 @@ def _differs(trial: StoredTrial, reference: StoredTrial) -> bool:
     return not is_behind or (trial.state in FINISHED and trial != reference)
 
 
-def check_repeats(epochs: Path) -> list[Broken]:
-    """Return the rows of `epochs.csv` that stand there twice."""
-    counts = Counter((row["trial"], row["epoch"]) for row in read_table(epochs))
-    return [
-        ("epochs reported twice", f"{trial}, epoch {epoch}")
-        for (trial, epoch), count in counts.items()
-        if count > 1
-    ]
+def check_repeats(database: Path, failpoints: Path) -> list[Broken]:
+    """Return where an epoch's value was stored more than once.
+
+    The tables cannot show it, and Optuna keeps one row a trial and epoch: an epoch that is reported
+    again overwrites its event, whose old number is then missing in the study's history.
+
+    Args:
+        database: nobody writes to it now.
+        failpoints: the log, with a line for each value that was stored.
+    """
+    if not database.exists():
+        return []
+    with _copy(database) as connection:
+        try:
+            values = Counter(connection.execute(_VALUES).fetchall())
+            attributes = connection.execute(_EVENTS).fetchall()
+        except sqlite3.OperationalError:  # killed before the tables were made
+            return []
+    found = [f"trial {trial}, epoch {epoch}" for (trial, epoch), n in values.items() if n > 1]
+    # Without its value an epoch does not count yet: a kill came between the two.
+    events = sorted(
+        json.loads(content)["seq"]
+        for trial, name, content in attributes
+        if not name.startswith("epoch:") or (trial, int(name[6:])) in values
+    )
+    wrong = [place for place, seq in enumerate(events, start=1) if seq != place]
+    if wrong:
+        found.append(f"event {wrong[0]} is missing, or one before it stands twice")
+    stored = Counter(f"t{trial:04d}" for trial, _ in values)
+    for trial, count in _passed(failpoints, "after-value").items():
+        if count > stored[trial]:
+            found.append(f"{trial}: {count} values were stored for {stored[trial]} epochs")
+    return [("epochs reported twice", text) for text in found]
+
+
+def _passed(failpoints: Path, place: str) -> Counter[str]:
+    """Return how often a place was passed, by what was written there."""
+    return Counter(line[1] for line in _log_lines(failpoints) if line[0] == place)
+
+
+def _log_lines(failpoints: Path) -> list[list[str]]:
+    text = failpoints.read_text() if failpoints.exists() else ""
+    return [line.split() for line in text.splitlines()]
 
 
 def check_end(folder: Path, reference: Path, *, is_retrained: bool) -> list[Broken]:
@@ -193,8 +241,7 @@ def trained_again(failpoints: Path) -> Counter[str]:
 
     An epoch that was begun and never ended leaves no line: nothing is said of it.
     """
-    text = failpoints.read_text() if failpoints.exists() else ""
-    lines = [line.split() for line in text.splitlines()]
+    lines = _log_lines(failpoints)
     last: dict[tuple[str, str], int] = {}
     reasons: Counter[str] = Counter()
     for position, line in enumerate(lines):
@@ -204,6 +251,11 @@ def trained_again(failpoints: Path) -> Counter[str]:
                 reasons[_reason(lines, last[epoch], position)] += 1
             last[epoch] = position
     return reasons
+
+
+def check_trained_again(again: Counter[str]) -> list[Broken]:
+    """Return what is no fate of a kill: epochs trained again that lay on disk, one by one."""
+    return [("saved epochs trained again", SAVED)] * again[SAVED]
 
 
 def _reason(lines: list[list[str]], first: int, again: int) -> str:
@@ -224,6 +276,5 @@ def _reason(lines: list[list[str]], first: int, again: int) -> str:
 
 def times_trained(failpoints: Path) -> Counter[tuple[str, str]]:
     """Return how often each epoch of each trial was trained to its end."""
-    text = failpoints.read_text() if failpoints.exists() else ""
-    lines = (line.split() for line in text.splitlines())
+    lines = _log_lines(failpoints)
     return Counter((line[1], line[2]) for line in lines if line[0] == "epoch-trained")

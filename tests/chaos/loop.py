@@ -145,9 +145,10 @@ def _kill_until_done(
         done.starts += 1
         exit_code = outcome.exit_code
         if is_ours:
-            now = judge.read_study(_folder(killed.scratch) / "study.db")
+            database = _folder(killed.scratch) / "study.db"
+            now = judge.read_study(database)
             done.broken += judge.check_kill(study, now, whole)
-            done.broken += judge.check_repeats(_folder(killed.scratch) / "epochs.csv")
+            done.broken += judge.check_repeats(database, killed.failpoints)
             study = now
         num = _stored(killed, study, is_ours, asked).num_epochs
         if exit_code is None:
@@ -165,6 +166,7 @@ def _kill_until_done(
     folders = _folder(killed.scratch), _folder(reference.scratch)
     done.num_trials = len(judge.read_table(folders[0] / "trials.csv"))
     if is_ours:
+        done.broken += judge.check_trained_again(done.again)
         done.broken += judge.check_end(*folders, is_retrained=is_retrained)
     else:
         done.rival = rival.compare(*folders, is_finished=exit_code == 0)

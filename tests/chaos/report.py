@@ -23,6 +23,7 @@ _SHORT = {
     "epochs reported twice": "reported twice",
     "finished trials changed": "changed",
     "progress lost": "went back",
+    "saved epochs trained again": "saved, trained again",
     "differences from the uninterrupted run": "differences",
     "starts that failed": "failed starts",
 }

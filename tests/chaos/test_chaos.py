@@ -1,23 +1,34 @@
 """A short round of the chaos loop, and that its judge sees what is broken."""
 
+import importlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from search.study.ledger import Ledger
+from search.study.records import Host
+from search.study.storage import sqlite_storage
+from seresnet import failpoints
+from seresnet.epoch import EpochResult
+
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def judge(monkeypatch):
-    """The module as `loop.py` imports it: a script's neighbours lie on its path."""
+def script(monkeypatch):
+    """A function that imports a script, whose neighbours lie on its path when it runs."""
     monkeypatch.syspath_prepend(str(HERE))
-    import judge
+    yield importlib.import_module
+    for path in HERE.glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
-    yield judge
-    for name in ("judge", "kills"):
-        sys.modules.pop(name, None)
+
+@pytest.fixture
+def judge(script):
+    return script("judge")
 
 
 @pytest.mark.ray
@@ -75,10 +86,134 @@ def test_judge_names_the_broken_promise(judge, change, promise):
     assert promise in {name for name, _ in broken}
 
 
-def test_judge_sees_epochs_that_stand_twice_in_the_table(judge, tmp_path):
-    path = tmp_path / "epochs.csv"
-    path.write_text("trial,epoch,val_accuracy\nt0000,1,0.4\nt0000,1,0.4\nt0001,1,0.4\n")
-    assert judge.check_repeats(path) == [("epochs reported twice", "t0000, epoch 1")]
+HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
+
+
+@pytest.fixture
+def driver(study_config, tmp_path):
+    """A study with two epochs of one trial, whose driver logs the places it passes."""
+    log = tmp_path / "failpoints.log"
+
+    def act(name, detail):
+        with log.open("a") as file:
+            file.write(f"{name} {detail} 7\n")
+
+    with failpoints.installed(act):
+        ledger = Ledger.open(sqlite_storage(tmp_path / "study.db"), study_config)
+        ledger.suggest()
+        for epoch in (1, 2):
+            report(ledger, epoch)
+        yield ledger
+
+
+def report(ledger, epoch):
+    result = EpochResult(
+        epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5, val_accuracy_raw=0.5,
+        lr=0.1, seconds=1.0, images_per_second=1.0,
+    )  # fmt: skip
+    ledger.report(0, result, HOST, attempt=1)
+
+
+def told(judge, tmp_path):
+    broken = judge.check_repeats(tmp_path / "study.db", tmp_path / "failpoints.log")
+    assert {promise for promise, _ in broken} <= {"epochs reported twice"}
+    return [text for _, text in broken]
+
+
+def test_judge_finds_no_epoch_twice_in_a_sound_study(judge, driver, tmp_path):
+    assert told(judge, tmp_path) == []
+    assert (tmp_path / "failpoints.log").read_text().count("after-value t0000") == 2
+
+
+def test_judge_is_content_with_metrics_whose_value_a_kill_cut_off(judge, driver, tmp_path):
+    def kill(name, _):
+        if name == "before-value":
+            raise KeyboardInterrupt
+
+    with failpoints.installed(kill), pytest.raises(KeyboardInterrupt):
+        report(driver, 3)
+    assert told(judge, tmp_path) == []
+
+
+def test_judge_finds_nothing_where_no_study_is_yet(judge, tmp_path):
+    assert told(judge, tmp_path) == []
+    sqlite3.connect(tmp_path / "study.db").close()
+    assert told(judge, tmp_path) == []
+
+
+def test_judge_sees_an_epoch_that_the_driver_stored_again(judge, driver, tmp_path):
+    driver.trials[0].epochs.pop(1)
+    with pytest.warns(UserWarning, match="already reported"):
+        report(driver, 1)
+    assert told(judge, tmp_path) == [
+        "event 2 is missing, or one before it stands twice",
+        "t0000: 3 values were stored for 2 epochs",
+    ]
+
+
+def make_database(path, rows=""):
+    """Make a study's tables without Optuna's rule that a trial has one row an epoch."""
+    database = sqlite3.connect(path)
+    database.executescript(f"""
+        CREATE TABLE trials (trial_id, number, state);
+        CREATE TABLE trial_user_attributes (trial_id, key, value_json);
+        CREATE TABLE trial_intermediate_values (trial_id, step);
+        {rows}
+    """)
+    database.close()
+
+
+def test_judge_sees_rows_that_stand_twice_in_the_database(judge, tmp_path):
+    rows = """
+        INSERT INTO trials VALUES (1, 0, 'RUNNING'), (2, 1, 'RUNNING');
+        INSERT INTO trial_user_attributes VALUES
+            (1, 'ask', '{"seq": 1}'), (2, 'ask', '{"seq": 2}'),
+            (1, 'epoch:0001', '{"seq": 3}'), (2, 'epoch:0001', '{"seq": 3}');
+        INSERT INTO trial_intermediate_values VALUES (1, 1), (2, 1), (1, 1);
+    """
+    make_database(tmp_path / "study.db", rows)
+    assert told(judge, tmp_path) == [
+        "trial 0, epoch 1", "event 4 is missing, or one before it stands twice",
+    ]  # fmt: skip
+
+
+def test_judge_forgives_lost_work_but_not_saved_work_done_again(judge):
+    forgiven = judge.Counter({judge.NOT_SAVED: 3, judge.REFUSED: 2, judge.SAVED_LATE: 1})
+    assert judge.check_trained_again(forgiven) == []
+    broken = judge.check_trained_again(forgiven + judge.Counter({judge.SAVED: 2}))
+    assert [promise for promise, _ in broken] == ["saved epochs trained again"] * 2
+
+
+SAVED_AND_AGAIN = (
+    "epoch-trained t0000 1 7\nafter-checkpoint epoch-0001.pt 7\nepoch-trained t0000 1 8\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "exit_code", "complaint"),
+    [
+        pytest.param("epoch-trained t0000 1 7\n", 0, "", id="sound"),
+        pytest.param(SAVED_AND_AGAIN, 1, "saved epochs trained again: ", id="saved-and-again"),
+        pytest.param("after-value t0000 7\n", 1, "epochs reported twice: ", id="told-twice"),
+    ],
+)
+def test_a_round_fails_for_what_its_log_tells(
+    script, monkeypatch, capsys, tmp_path, log, exit_code, complaint
+):
+    loop, kills = script("loop"), script("kills")
+
+    def start(command, *_):
+        (command.scratch / "study").mkdir()
+        make_database(command.scratch / "study" / "study.db")
+        if command.scratch.name == "killed":
+            command.failpoints.write_text(log)
+        return kills.Outcome(0, kills.STARTUP, 1.0, 1.0)
+
+    monkeypatch.setattr(loop, "run_start", start)
+    monkeypatch.setattr(loop.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["loop.py", "--seeds", "1", "--no-retrain"])
+    assert loop.main() == exit_code
+    assert complaint in capsys.readouterr().err
 
 
 def test_judge_compares_all_of_a_table_but_times(judge, tmp_path):

@@ -1,6 +1,7 @@
 """One test a row of docs/reliability.md, through the real command and real Ray."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -67,16 +68,26 @@ def test_f15_sigterm_ends_in_time_and_the_same_command_goes_on(search, undisturb
     search.assert_as(undisturbed)
 
 
+def epochs_trained(log):
+    """Return the trial and number of each epoch trained to its end, all starts in a row."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return [(trial, epoch) for name, trial, epoch, *_ in lines if name == "epoch-trained"]
+
+
 @pytest.mark.slow
 def test_f14_ctrl_c_in_a_terminal_lets_the_running_epoch_end(search, undisturbed):
-    process = search.start()
+    log = search.root / "failpoints.log"
+    process = search.start(SEARCH_FAILPOINT_LOG=str(log))
     search.await_epochs(process, 3)
     os.killpg(process.pid, signal.SIGINT)
     code, told = search.ended(process)
     assert (code, "to go on: python -m search.tune" in told) == (130, True), told
     assert set(read_trials(search.folder)["state"]) <= {"RUNNING", "COMPLETE", "PRUNED"}
-    assert search.run()[0] == 0
+    assert search.run(SEARCH_FAILPOINT_LOG=str(log))[0] == 0
     search.assert_as(undisturbed)
+    trained = epochs_trained(log)
+    assert sorted(trained) == sorted(set(trained))
+    assert len(trained) == len(undisturbed[1])
 
 
 @pytest.mark.slow
@@ -114,20 +125,18 @@ def small_disk(search):
     if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip("file systems cannot be mounted here")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    unmount = ["umount", str(place)]  # refused while a worker lives, seconds beyond its driver
+    search.wait_for(
+        lambda: not subprocess.run(unmount, stderr=subprocess.DEVNULL, check=False).returncode
+    )
 
 
-def fill(place):
-    """Take all the space there is; return the file that holds it."""
+def fill(place, *, left):
+    """Take all the space there is but so many bytes; return the file that holds it."""
     filler = place / "filler"
-
-    def write():
-        with filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-
-    with pytest.raises(OSError, match="No space left"):
-        write()
+    disk = os.statvfs(place)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - left)
     return filler
 
 
@@ -143,9 +152,11 @@ def test_f05_without_room_for_checkpoints_a_search_does_not_begin(search, small_
 def test_f05_a_disk_that_fills_up_costs_no_trial(search, small_disk, undisturbed):
     process = search.start()
     search.await_epochs(process, 2)
-    filler = fill(small_disk)
+    size = max(path.stat().st_size for path in search.folder.glob("checkpoints/*/epoch-*.pt"))
+    filler = fill(small_disk, left=size // 3)  # the next checkpoint fails in its middle
     code, told = search.ended(process)
     assert code == 3, told
+    assert re.search(r"epoch-\d+\.pt\S*: No space left on device", told), told
     assert "hint: free space" in told
     filler.unlink()
     assert search.run()[0] == 0

@@ -14,7 +14,6 @@ from search.engine.messages import EpochMessage, Failure, Refusal, read_message
 from search.engine.trial import (
     as_arrays,
     as_split,
-    classify,
     describe_host,
     granted_device,
     run_trial,
@@ -22,7 +21,7 @@ from search.engine.trial import (
 )
 from seresnet.data import Split
 from seresnet.fence import Fence
-from seresnet.train import DivergedError, TrainState
+from seresnet.train import TrainState
 
 CPU = torch.device("cpu")
 STACK = """\
@@ -81,55 +80,6 @@ def test_a_trial_computes_with_as_many_threads_as_cpus_were_granted(granted, res
     torch.set_num_threads(2 if threads == 1 else 1)
     set_granted_threads()
     assert torch.get_num_threads() == threads
-
-
-def raised(error):
-    """Return the error with the traceback that a raised one has."""
-    with pytest.raises(type(error)) as caught:
-        raise error
-    return caught.value
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "text"),
-    [
-        pytest.param(
-            DivergedError(3, "loss not finite at step 2 of 9"),
-            "diverged",
-            "diverged in epoch 3: loss not finite at step 2 of 9",
-            id="diverged",
-        ),
-        pytest.param(
-            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the manual"),
-            "cuda-oom",
-            "CUDA out of memory. Tried to allocate 2 GiB. "
-            "(fewer trials at once, or a smaller batch_size)",
-            id="out-of-memory",
-        ),
-        pytest.param(
-            ValueError("two\n  lines"),
-            "exception",
-            "ValueError: two lines (test_trial.py:",
-            id="other",
-        ),
-        pytest.param(
-            AssertionError(), "exception", "AssertionError: no message (test_trial.py:", id="mute"
-        ),
-    ],
-)
-def test_an_error_becomes_one_line_with_its_kind(error, kind, text):
-    failure = classify(raised(error))
-    assert failure.kind == kind
-    assert failure.error.startswith(text)
-    assert len(failure.error.splitlines()) == 1
-
-
-def test_only_what_nobody_foresaw_is_logged_with_its_traceback(caplog):
-    classify(raised(DivergedError(1, "loss not finite")))
-    assert caplog.records == []
-    classify(raised(ValueError("odd")))
-    assert "ValueError: odd" in caplog.text
-    assert "Traceback" in caplog.text
 
 
 def test_images_travel_and_come_back_equal(tiny_split):
