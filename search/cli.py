@@ -12,6 +12,13 @@ from search.interrupts import StopRequest
 from seresnet.errors import SystemRefusalError, UserError
 
 
+class _Notes(logging.Handler):
+    """Writes log records as notes: to the stderr of the moment, which a live view takes over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
 def make_parser(command: str, description: str, example: str) -> ArgumentParser:
     """Return a parser whose help ends with an example."""
     parser = ArgumentParser(
@@ -43,7 +50,7 @@ def run(
     typed = sys.argv[1:] if argv is None else argv
     arguments.command = shlex.join([*parser.prog.split(), *typed])
     level = logging.INFO if arguments.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", handlers=[_Notes()])
     failpoints.arm()
     goes_on = f"every finished epoch is kept; to go on: {arguments.command}"
     stop = StopRequest(note, goes_on)
