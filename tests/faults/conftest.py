@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,8 @@ class Search:
     def num_epochs(self) -> int:
         """Return how many epochs the study holds, which a driver may be writing."""
         try:
-            with sqlite3.connect(f"file:{self.folder}/study.db?mode=ro", uri=True) as database:
+            file = f"file:{self.folder}/study.db?mode=ro"
+            with closing(sqlite3.connect(file, uri=True)) as database:
                 query = "SELECT count(*) FROM trial_intermediate_values"
                 return int(database.execute(query).fetchone()[0])
         except sqlite3.Error:

@@ -1,4 +1,7 @@
-"""One test a row of docs/reliability.md, through the real command and real Ray."""
+"""One test a row of docs/reliability.md, through the real command and real Ray.
+
+CI runs one of each kind; all of them: `pytest -m faults`.
+"""
 
 import os
 import re
@@ -27,6 +30,7 @@ def test_f03_a_killed_worker_is_replaced_and_its_trial_goes_on(search, undisturb
     search.assert_as(undisturbed)
 
 
+@pytest.mark.slow
 def test_f11_a_damaged_checkpoint_is_passed_over_and_said_so(search, undisturbed):
     process = search.start()
     search.await_epochs(process, 4)
@@ -41,6 +45,7 @@ def test_f11_a_damaged_checkpoint_is_passed_over_and_said_so(search, undisturbed
     search.assert_as(undisturbed)
 
 
+@pytest.mark.slow
 def test_f13_a_second_driver_is_turned_away_and_harms_nothing(search, undisturbed):
     first = search.start()
     search.await_epochs(first, 1)
@@ -125,10 +130,8 @@ def small_disk(search):
     if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip("file systems cannot be mounted here")
     yield place
-    unmount = ["umount", str(place)]  # refused while a worker lives, seconds beyond its driver
-    search.wait_for(
-        lambda: not subprocess.run(unmount, stderr=subprocess.DEVNULL, check=False).returncode
-    )
+    # Lazily: workers live for seconds beyond their driver, and hold files open there.
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def fill(place, *, left):
@@ -163,6 +166,7 @@ def test_f05_a_disk_that_fills_up_costs_no_trial(search, small_disk, undisturbed
     search.assert_as(undisturbed)
 
 
+@pytest.mark.slow
 def test_f01_a_driver_killed_outright_is_taken_up_where_it_was(search, undisturbed):
     process = search.start()
     search.await_epochs(process, 5)

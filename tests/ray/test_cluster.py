@@ -133,6 +133,7 @@ def wait_until(is_so, process, *, seconds=90):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_cluster_with_one_worker_gives_the_tables_of_one_machine(tmp_path, start, cluster):
     here, there = tmp_path / "here", tmp_path / "there"
     finish(start(here, STUDY, "--max-concurrent", "1"))
@@ -176,12 +177,14 @@ with session(address=sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_every_node_of_a_sound_cluster_is_asked_and_leaves_nothing(tmp_path, cluster):
     done = run(PROBE, cluster.address, tmp_path)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_cluster_without_our_token_is_refused_before_a_trial_is_spent(tmp_path, monkeypatch):
     for name, value in TOKEN.items():
         monkeypatch.setenv(name, value)
@@ -209,6 +212,7 @@ print(os.environ["SEARCH_STORAGE_URL"])
 """
 
 
+@pytest.mark.slow
 def test_two_sessions_in_a_row_work_and_neither_shows_its_workers_the_database(
     tmp_path, monkeypatch
 ):
