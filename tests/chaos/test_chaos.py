@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes import HOST, result
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.storage import sqlite_storage
 from seresnet import failpoints
-from seresnet.epoch import EpochResult
 
 HERE = Path(__file__).parent
 
@@ -86,9 +85,6 @@ def test_judge_names_the_broken_promise(judge, change, promise):
     assert promise in {name for name, _ in broken}
 
 
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
-
-
 @pytest.fixture
 def driver(study_config, tmp_path):
     """A study with two epochs of one trial, whose driver logs the places it passes."""
@@ -107,11 +103,7 @@ def driver(study_config, tmp_path):
 
 
 def report(ledger, epoch):
-    result = EpochResult(
-        epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5, val_accuracy_raw=0.5,
-        lr=0.1, seconds=1.0, images_per_second=1.0,
-    )  # fmt: skip
-    ledger.report(0, result, HOST, attempt=1)
+    ledger.report(0, result(epoch, 0.5), HOST, attempt=1)
 
 
 def told(judge, tmp_path):

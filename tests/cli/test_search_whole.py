@@ -8,17 +8,15 @@ import pytest
 import ray
 from optuna.storages import InMemoryStorage
 
+from fakes import HOST
 from search import retrain, tune
 from search.engine.cluster import Grant
 from search.results import incumbent, read_epochs, read_trials
 from search.study.dataset import Dataset
 from search.study.folder import StudyFolder
 from search.study.lock import locked
-from search.study.records import Host
 from seresnet.data import Split
 from seresnet.epoch import EpochResult
-
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 @pytest.fixture

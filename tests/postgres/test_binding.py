@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
+from fakes import IMAGES
 from search.study.errors import DamagedStudyError, MachineError
 from search.study.folder import StudyFolder, opened
 from search.study.lock import database_locked
@@ -12,8 +13,6 @@ from search.study.storage import VARIABLE, close_storage, locate, open_storage
 from seresnet.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.postgres
-
-IMAGES = {"train_sha256": "a", "val_sha256": "b"}
 
 
 @pytest.fixture

@@ -11,43 +11,15 @@ import traceback
 import pytest
 from optuna.storages import InMemoryStorage
 
+from fakes import HOST, IMAGES, STUDY, accuracy, result
 from search.study.errors import MachineError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
 from search.study.lock import database_locked
-from search.study.records import Host
 from search.study.space import load_study
 from search.study.storage import VARIABLE, locate
-from seresnet.epoch import EpochResult
 
 pytestmark = pytest.mark.postgres
-
-STUDY = """\
-study: {num_trials: 8, min_epochs: 1, max_epochs: 4, reduction_factor: 2, seed: 2}
-data: {source: synthetic, num_val: 256, num_train: 256}
-train: {warmup_epochs: 0}
-space:
-  dropout: {low: 0.0, high: 0.5}
-  crop_padding: {low: 0, high: 8}
-baseline: {dropout: 0.5, crop_padding: 8}
-recipes:
-  bare: {dropout: 0.5, crop_padding: 0}
-sampler: {name: tpe, num_startup: 3}
-"""
-IMAGES = {"train_sha256": "a", "val_sha256": "b"}
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
-
-
-def accuracy(params, epoch):
-    distance = abs(params["dropout"] - 0.1) + 0.05 * abs(params["crop_padding"] - 2)
-    return 0.9 - distance - 0.1 / epoch
-
-
-def result(epoch, value):
-    numbers = {"train_loss": 2 / 3, "val_loss": 0.1 + 0.2, "lr": 1e-5, "seconds": 1 / 7}
-    return EpochResult(
-        epoch=epoch, val_accuracy=value, val_accuracy_raw=value, images_per_second=1e5, **numbers
-    )
 
 
 def play(ledger):
@@ -128,7 +100,7 @@ def test_studies_of_two_names_share_a_database(url, folder, config):
 PLAY = """\
 import sys
 from pathlib import Path
-sys.path.insert(0, str(Path(sys.argv[1]).parent))
+sys.path[:0] = map(str, Path(sys.argv[1]).parents[:2])  # this folder and tests/
 import test_contract as contract
 from search.study.folder import StudyFolder
 from search.study.space import load_study

@@ -8,15 +8,12 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher, SearchGenerator
 from ray.tune.utils import flatten_dict
 
+from fakes import HOST, result
 from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
 from search.engine.course import Course
 from search.engine.messages import EpochMessage, Failure, Refusal
 from search.study.errors import MachineError, UnfinishedError
 from search.study.ledger import Ledger
-from search.study.records import Host
-from seresnet.epoch import EpochResult
-
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 @pytest.fixture
@@ -47,11 +44,7 @@ def scheduler(course):
 
 
 def report(epoch, value, attempt=1):
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    result = EpochResult(
-        epoch=epoch, val_accuracy=value, val_accuracy_raw=0, images_per_second=1, **numbers
-    )
-    return flatten_dict(EpochMessage(result, HOST, attempt).as_report())
+    return flatten_dict(EpochMessage(result(epoch, value), HOST, attempt).as_report())
 
 
 def trial(config):

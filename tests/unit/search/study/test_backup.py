@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from fakes import damage, make_database, names, num_rows
 from search.study import backup as module
 from search.study.backup import (
     Backups,
@@ -17,48 +18,6 @@ from search.study.backup import (
     quick_check,
 )  # fmt: skip
 from search.study.errors import DamagedStudyError, MachineError
-
-
-def make(path, num_rows):
-    """Make, or extend, a database of several pages, with an index."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA synchronous=OFF")
-        database.execute("CREATE TABLE IF NOT EXISTS rows (number INTEGER UNIQUE, content TEXT)")
-        have = database.execute("SELECT count(*) FROM rows").fetchone()[0]
-        rows = [(n, f"{n} " * 100) for n in range(have, num_rows)]
-        database.executemany("INSERT INTO rows VALUES (?, ?)", rows)
-        database.commit()
-
-
-def num_rows(path):
-    with closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT count(*) FROM rows").fetchone()[0]
-
-
-def damage(path):
-    """Overwrite pages in the middle, as a bad disk does."""
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 4096] = b"\xa5" * 4096
-    path.write_bytes(content)
-
-
-@pytest.fixture
-def study(tmp_path):
-    """A study folder's database with 50 rows."""
-    path = tmp_path / "reg" / "study.db"
-    path.parent.mkdir()
-    make(path, 50)
-    return path
-
-
-@pytest.fixture
-def backups(study):
-    return study.parent / "backups"
-
-
-def names(folder):
-    return sorted(p.name for p in folder.iterdir())
 
 
 def test_a_sound_file_passes_and_is_as_it_was(study):
@@ -164,7 +123,7 @@ def test_a_missing_study_with_backups_is_not_begun_anew_in_silence(study, backup
 
 def test_a_backup_is_the_study_of_its_moment_under_the_number_of_its_events(study, backups):
     path = back_up(study, backups, 123)
-    make(study, 60)
+    make_database(study, 60)
     assert path == backups / "study-000123.db"
     assert (num_rows(path), num_rows(study)) == (50, 60)
     assert names(backups) == ["study-000123.db"]

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 
 import pytest
 
+from fakes import damage, make_database, names, num_rows
 from search.study.backup import (
     back_up,
     check_study,
@@ -20,51 +19,9 @@ from search.study.backup import (
 from search.study.errors import DamagedStudyError
 
 
-def make(path, num_rows):
-    """Make, or extend, a database of several pages, with an index."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA synchronous=OFF")
-        database.execute("CREATE TABLE IF NOT EXISTS rows (number INTEGER UNIQUE, content TEXT)")
-        have = database.execute("SELECT count(*) FROM rows").fetchone()[0]
-        rows = [(n, f"{n} " * 100) for n in range(have, num_rows)]
-        database.executemany("INSERT INTO rows VALUES (?, ?)", rows)
-        database.commit()
-
-
-def num_rows(path):
-    with closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT count(*) FROM rows").fetchone()[0]
-
-
-def damage(path):
-    """Overwrite pages in the middle, as a bad disk does."""
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 4096] = b"\xa5" * 4096
-    path.write_bytes(content)
-
-
-@pytest.fixture
-def study(tmp_path):
-    """A study folder's database with 50 rows."""
-    path = tmp_path / "reg" / "study.db"
-    path.parent.mkdir()
-    make(path, 50)
-    return path
-
-
-@pytest.fixture
-def backups(study):
-    return study.parent / "backups"
-
-
-def names(folder):
-    return sorted(p.name for p in folder.iterdir())
-
-
 def test_recovering_takes_the_newest_backup_and_keeps_the_damaged_file(study, backups):
     back_up(study, backups, 40)
-    make(study, 60)
+    make_database(study, 60)
     newest = back_up(study, backups, 45)
     os.utime(newest, (1_700_000_000, 1_700_000_000))
     damage(study)

@@ -3,21 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from fakes import result
 from search.study.errors import MachineError
 from search.study.folder import StudyFolder
 from search.study.records import TrialRecord
-from seresnet.epoch import EpochResult
-
-
-def epoch(value):
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    return EpochResult(
-        epoch=1, val_accuracy=value, val_accuracy_raw=value, images_per_second=1.0, **numbers
-    )
 
 
 def trial(number, state, value=0.5):
-    return TrialRecord(number=number, params={}, state=state, epochs={1: epoch(value)})
+    return TrialRecord(number=number, params={}, state=state, epochs={1: result(1, value)})
 
 
 def test_every_file_has_its_place():

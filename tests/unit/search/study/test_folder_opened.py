@@ -11,24 +11,13 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from fakes import IMAGES, names, run_trials
 from search.study.errors import DamagedStudyError, MachineError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.space import load_study
 from search.study.storage import Location, sqlite_storage
-from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError, UserError
-
-IMAGES = {"train_sha256": "a", "val_sha256": "b"}
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
-
-
-def epoch(value):
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    return EpochResult(
-        epoch=1, val_accuracy=value, val_accuracy_raw=value, images_per_second=1.0, **numbers
-    )
 
 
 def test_opening_twice_goes_on_with_the_same_study(study_dir, study_config):
@@ -105,19 +94,6 @@ def test_a_database_that_cannot_be_opened_is_the_machines_fault(study_dir, study
         pass
 
 
-def play(ledger, num_trials):
-    """Let trials go to their ends, one after the other."""
-    for _ in range(num_trials):
-        suggestion = ledger.suggest()
-        for number in (1, 2, 3, 4):
-            result = dataclasses.replace(epoch(0.5 + suggestion.number / 100), epoch=number)
-            ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
-
-
-def names(folder):
-    return sorted(p.name for p in folder.iterdir())
-
-
 @pytest.mark.parametrize("reason", ["database or disk is full", "attempt to write a readonly"])
 def test_what_the_database_says_in_mid_search_is_the_machines_fault(
     study_dir, study_config, reason
@@ -136,7 +112,7 @@ def test_what_the_database_says_in_mid_search_is_the_machines_fault(
 
 def play_with(ledger, observe):
     ledger.observe = observe
-    play(ledger, 6)
+    run_trials(ledger, 6)
 
 
 def test_a_disk_that_fills_in_mid_search_ends_it_and_what_is_stored_stays(study_dir, study_config):
@@ -155,14 +131,14 @@ def test_a_disk_that_fills_in_mid_search_ends_it_and_what_is_stored_stays(study_
     assert "free space" in caught.value.hint
     with opened(study_dir, study_config, IMAGES) as ledger:
         assert [t.state for t in ledger.trials[:3]] == 3 * ["COMPLETE"]
-        play(ledger, ledger.num_remaining)
+        run_trials(ledger, ledger.num_remaining)
         assert ledger.num_remaining == 0
 
 
 def test_a_study_may_lie_on_another_disk_and_is_asked_for_there(study_dir, study_config, tmp_path):
     location = Location.of_file(tmp_path / "fast.db")
     with opened(study_dir, study_config, IMAGES, location=location) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
         content = {"study": ledger.id, "storage": location.recorded}
         study_dir.provenance.write_text(json.dumps(content))
         born = ledger.id
@@ -218,7 +194,7 @@ def test_a_study_whose_words_were_changed_is_damaged(study_dir, study_config):
 
 def test_flipped_bits_give_no_other_error_than_ours(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 2)
+        run_trials(ledger, 2)
     sound, drawn, refused = study_dir.database.read_bytes(), random.Random(3), 0
     for _ in range(15):
         flipped = bytearray(sound)
@@ -235,7 +211,7 @@ def test_flipped_bits_give_no_other_error_than_ours(study_dir, study_config):
 
 def test_nothing_in_the_folder_holds_a_path_of_this_machine(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
     for path in study_dir.path.rglob("*"):
         if path.is_file():
             assert str(study_dir.path.parent).encode() not in path.read_bytes()

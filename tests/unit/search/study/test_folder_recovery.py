@@ -1,64 +1,31 @@
 """The way back from a damaged study, through `opened`: backups, recovery, checkpoints."""
 
-import dataclasses
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from fakes import HOST, IMAGES, damage, names, result, run_trials
 from search.study.backup import Backups
 from search.study.errors import DamagedStudyError, ForeignVersionError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.storage import sqlite_storage
-from seresnet.epoch import EpochResult
 from seresnet.fence import Fence, StaleAttemptError
-
-IMAGES = {"train_sha256": "a", "val_sha256": "b"}
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
-
-
-def epoch(value):
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    return EpochResult(
-        epoch=1, val_accuracy=value, val_accuracy_raw=value, images_per_second=1.0, **numbers
-    )
-
-
-def play(ledger, num_trials):
-    """Let trials go to their ends, one after the other."""
-    for _ in range(num_trials):
-        suggestion = ledger.suggest()
-        for number in (1, 2, 3, 4):
-            result = dataclasses.replace(epoch(0.5 + suggestion.number / 100), epoch=number)
-            ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
-
-
-def damage(path):
-    """Overwrite pages in the middle, as a bad disk does."""
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 8192] = 8192 * b"\xa5"
-    path.write_bytes(content)
 
 
 def outcome(ledger):
     return [(t.params, t.state, t.value, sorted(t.epochs)) for t in ledger.trials]
 
 
-def names(folder):
-    return sorted(p.name for p in folder.iterdir())
-
-
 def test_an_opened_study_is_backed_up_at_its_start_and_end(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
         assert not study_dir.backups.exists()  # of nothing
-        play(ledger, 1)
+        run_trials(ledger, 1)
         first = f"study-{ledger.num_events:06d}.db"
     assert names(study_dir.backups) == [first]
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 2)
+        run_trials(ledger, 2)
         second = f"study-{ledger.num_events:06d}.db"
     assert names(study_dir.backups) == [first, second]
     storage = sqlite_storage(study_dir.backups / second)
@@ -69,11 +36,11 @@ def test_backups_are_taken_in_between_where_the_caller_says_so(study_dir, study_
     now = 0.0
     backups = Backups(study_dir.database, study_dir.backups, clock=lambda: now)
     with opened(study_dir, study_config, IMAGES, backups=backups) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
         backups.note(ledger.num_events)
         taken = names(study_dir.backups)
         now = 29.0
-        play(ledger, 1)
+        run_trials(ledger, 1)
         backups.note(ledger.num_events)
         assert names(study_dir.backups) == taken
         now = 30.0
@@ -86,13 +53,13 @@ def test_a_damaged_study_is_refused_and_recovered_and_ends_as_if_nothing_had_bee
 ):
     undisturbed = StudyFolder(tmp_path / "undisturbed")
     with opened(undisturbed, study_config, IMAGES) as ledger:
-        play(ledger, 6)
+        run_trials(ledger, 6)
         expected = outcome(ledger)
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 3)
+        run_trials(ledger, 3)
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 1)
-        damage(study_dir.database)
+        run_trials(ledger, 1)
+        damage(study_dir.database, num_pages=2)
     damaged = study_dir.database.read_bytes()
     with (
         pytest.raises(DamagedStudyError, match=r"study\.db: ") as caught,
@@ -103,7 +70,7 @@ def test_a_damaged_study_is_refused_and_recovered_and_ends_as_if_nothing_had_bee
     assert study_dir.database.read_bytes() == damaged
     with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
         assert len(ledger.trials) == 3
-        play(ledger, 3)
+        run_trials(ledger, 3)
         assert outcome(ledger) == expected
     assert "recovered from study-" in caplog.text
     assert (study_dir.path / "study.db.damaged-1").read_bytes() == damaged
@@ -113,11 +80,11 @@ def test_after_a_recovery_checkpoints_ahead_of_the_study_stay_for_their_trials(
     study_dir, study_config
 ):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
         suggestion = ledger.suggest()
         for number in (1, 2):
-            result = dataclasses.replace(epoch(0.1), epoch=number)
-            ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
+            each = result(number, 0.1)
+            ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt)
     study_dir.database.write_bytes(b"no database")
     for trial_folder in ("t0001", "t0002"):
         path = study_dir.checkpoints / trial_folder
@@ -151,7 +118,7 @@ def test_a_start_ends_the_attempts_of_the_last_one_and_leaves_other_files_alone(
 
 def test_recovering_a_sound_study_does_nothing_and_says_so(study_dir, study_config, caplog):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 2)
+        run_trials(ledger, 2)
     with opened(study_dir, study_config, IMAGES, recovering=True) as ledger:
         assert len(ledger.trials) == 2
     assert "study.db: the study is sound, nothing was recovered" in caplog.text
@@ -162,7 +129,7 @@ def test_a_value_that_is_not_what_was_stored_is_found_at_the_next_start(
     study_dir, study_config, recovering, caplog
 ):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 2)
+        run_trials(ledger, 2)
         expected = outcome(ledger)
     with closing(sqlite3.connect(study_dir.database)) as database, database:
         changed = "UPDATE trial_intermediate_values SET intermediate_value = 0.99 WHERE step = 1"
@@ -198,7 +165,7 @@ def test_a_backup_whose_words_were_changed_is_passed_over_for_the_older_one(
 ):
     for _ in range(2):
         with opened(study_dir, study_config, IMAGES) as ledger:
-            play(ledger, 1)
+            run_trials(ledger, 1)
     older, newer = sorted(study_dir.backups.iterdir())
     execute(newer, statement)
     study_dir.database.write_bytes(b"no database")
@@ -214,7 +181,7 @@ FOREIGN = "UPDATE alembic_version SET version_num = 'v9.9.9'"
 
 def test_a_sound_study_of_another_version_is_not_stepped_back(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
     execute(study_dir.database, FOREIGN)
     before, kept = study_dir.database.read_bytes(), names(study_dir.path)
     for recovering in (False, True):
@@ -227,7 +194,7 @@ def test_a_sound_study_of_another_version_is_not_stepped_back(study_dir, study_c
 
 def test_a_backup_of_another_version_is_not_called_damaged(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
-        play(ledger, 1)
+        run_trials(ledger, 1)
     (backup,) = study_dir.backups.iterdir()
     execute(backup, FOREIGN)
     study_dir.database.write_bytes(b"no database")

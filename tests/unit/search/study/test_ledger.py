@@ -9,40 +9,10 @@ import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 
-from search.study.config import loads
+from fakes import CONFIG, HOST, accuracy, result, run
 from search.study.errors import DamagedStudyError
 from search.study.ledger import Ledger
-from search.study.records import Host
-from search.study.space import StudyConfig
 from search.study.storage import sqlite_storage
-from seresnet.epoch import EpochResult
-
-STUDY = """\
-study: {num_trials: 8, min_epochs: 1, max_epochs: 4, reduction_factor: 2, seed: 2}
-train: {warmup_epochs: 0}
-space:
-  dropout: {low: 0.0, high: 0.5}
-  crop_padding: {low: 0, high: 8}
-baseline: {dropout: 0.5, crop_padding: 8}
-recipes:
-  bare: {dropout: 0.5, crop_padding: 0}
-sampler: {name: tpe, num_startup: 3}
-"""
-CONFIG = loads(STUDY, StudyConfig)
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
-
-
-def accuracy(params, epoch):
-    """Best where dropout is 0.1 and padding 2; the baseline and the recipe are the worst."""
-    distance = abs(params["dropout"] - 0.1) + 0.05 * abs(params["crop_padding"] - 2)
-    return 0.9 - distance - 0.1 / epoch
-
-
-def result(epoch, value):
-    numbers = {"train_loss": 2 / 3, "val_loss": 0.1 + 0.2, "lr": 1e-5, "seconds": 1 / 7}
-    return EpochResult(
-        epoch=epoch, val_accuracy=value, val_accuracy_raw=value, images_per_second=1e5, **numbers
-    )
 
 
 def play(ledger):
@@ -56,14 +26,6 @@ def play(ledger):
         ):
             epoch += 1
     return ledger
-
-
-def start(ledger, *values):
-    """Hand out one trial and report an epoch for each value; return its number."""
-    number = ledger.suggest().number
-    for epoch, value in enumerate(values, 1):
-        ledger.report(number, result(epoch, value), HOST, attempt=1)
-    return number
 
 
 def with_study(**changes):
@@ -124,7 +86,7 @@ def test_the_baseline_runs_first_then_the_recipes_then_what_the_sampler_says(sam
 
 
 def test_known_settings_are_never_stopped_however_weak(ledger):
-    better = [start(ledger) for _ in range(8)][2:]
+    better = [run(ledger) for _ in range(8)][2:]
     for number in better:
         ledger.report(number, result(1, 0.9), HOST, attempt=1)
     for number in (0, 1):
@@ -187,7 +149,7 @@ def test_num_trials_is_the_total_and_a_larger_one_extends_the_study(reopen):
 
 def test_a_repeated_epoch_is_not_stored_twice(reopen):
     ledger = Ledger.open(reopen(), CONFIG)
-    number = start(ledger, 0.3, 0.4)
+    number = run(ledger, 0.3, 0.4)
     assert ledger.report(number, result(2, 0.7), HOST, attempt=1)
     assert Ledger.load(reopen()).trials == ledger.trials
     assert ledger.trials[number].value == 0.4
@@ -195,10 +157,10 @@ def test_a_repeated_epoch_is_not_stored_twice(reopen):
 
 def test_a_repeated_epoch_was_decided_upon_when_it_came(ledger):
     for value in (0.2, 0.2):
-        start(ledger, value)
-    number = start(ledger, 0.5)
+        run(ledger, value)
+    number = run(ledger, 0.5)
     for value in (0.6, 0.7, 0.8):
-        start(ledger, value)
+        run(ledger, value)
     assert ledger.report(number, result(1, 0.5), HOST, attempt=1)
     assert not ledger.trials[number].is_finished
 
@@ -214,7 +176,7 @@ def test_a_value_that_is_not_finite_is_refused_and_not_stored(ledger, value):
 
 def test_a_failed_trial_keeps_its_kind_and_its_epochs(reopen):
     ledger = Ledger.open(reopen(), CONFIG)
-    ledger.fail(start(ledger, 0.3), kind="exception", error='ValueError: `x`, "y"\nand z')
+    ledger.fail(run(ledger, 0.3), kind="exception", error='ValueError: `x`, "y"\nand z')
     (record,) = Ledger.load(reopen()).trials
     assert record == ledger.trials[0]
     assert (record.state, record.stop_reason, record.error_kind) == (
@@ -238,7 +200,7 @@ def test_a_suggestion_is_a_function_of_the_history():
     def suggested(values):
         ledger = Ledger.open(InMemoryStorage(), CONFIG)
         for value in values:
-            start(ledger, value, value, value, value)
+            run(ledger, value, value, value, value)
         return [t.params for t in ledger.trials]
 
     rising, falling = [0.1 * k for k in range(8)], [0.8 - 0.1 * k for k in range(8)]
@@ -266,8 +228,8 @@ def test_an_observer_sees_each_change_when_it_is_stored(reopen):
         seen.append((trial.number, trial.state, len(trial.epochs)))
 
     ledger.observe = observe
-    start(ledger, 0.1, 0.2, 0.3, 0.4)
-    ledger.fail(start(ledger, 0.1), kind="diverged", error="")
+    run(ledger, 0.1, 0.2, 0.3, 0.4)
+    ledger.fail(run(ledger, 0.1), kind="diverged", error="")
     ends = [(0, "RUNNING", 3), (0, "COMPLETE", 4), (1, "RUNNING", 1), (1, "FAIL", 1)]
     assert seen == [(0, "RUNNING", 1), (0, "RUNNING", 2), *ends]
 
@@ -285,7 +247,7 @@ def test_the_database_lies_exactly_at_its_path(tmp_path, empty_database, name):
     path = tmp_path / name / f"{name}.db"
     path.parent.mkdir()
     shutil.copy(empty_database, path)
-    start(Ledger.open(sqlite_storage(path), CONFIG), 0.5)
+    run(Ledger.open(sqlite_storage(path), CONFIG), 0.5)
     assert b"baseline" in path.read_bytes()
     assert Ledger.load(sqlite_storage(path)).trials[0].value == 0.5
     assert [p.name for p in tmp_path.iterdir()] == [name]

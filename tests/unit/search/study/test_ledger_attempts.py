@@ -4,35 +4,13 @@ import dataclasses
 
 from optuna.storages import InMemoryStorage
 
-from search.study.config import loads
+from fakes import CONFIG, HOST, result
 from search.study.ledger import Ledger
-from search.study.records import Host
-from search.study.space import StudyConfig
-from seresnet.epoch import EpochResult
-
-CONFIG = loads(
-    """\
-study: {num_trials: 7, min_epochs: 1, max_epochs: 4, reduction_factor: 2, seed: 4}
-train: {warmup_epochs: 0}
-space:
-  dropout: {low: 0.0, high: 0.5}
-baseline: {dropout: 0.2}
-recipes:
-  bare: {dropout: 0.0}
-sampler: {name: tpe, num_startup: 3}
-""",
-    StudyConfig,
-)
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 def report(ledger, suggestion):
     """Report the first epoch of a trial."""
-    result = EpochResult(
-        epoch=1, train_loss=1.0, val_loss=1.0, val_accuracy=0.5, val_accuracy_raw=0.5,
-        lr=0.1, seconds=1.0, images_per_second=1.0,
-    )  # fmt: skip
-    return ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt)
+    return ledger.report(suggestion.number, result(1, 0.5), HOST, attempt=suggestion.attempt)
 
 
 def test_interrupted_trials_are_handed_out_first_as_they_were():

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
+from fakes import HOST, accuracy, result
 from search.study.config import loads
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.space import StudyConfig
 from search.study.storage import sqlite_storage
-from seresnet.epoch import EpochResult
 from seresnet.errors import ConfigError, DataError
 
 STUDY = """\
@@ -27,7 +26,6 @@ recipes:
 sampler: {name: tpe, num_startup: 3}
 """
 CONFIG = loads(STUDY, StudyConfig)
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 WRITES = {
     "create_new_study", "set_study_user_attr", "create_new_trial", "set_trial_param",
@@ -67,18 +65,6 @@ def _mortal(name):
 
 for _name in WRITES:
     setattr(MortalStorage, _name, _mortal(_name))
-
-
-def accuracy(params, epoch):
-    distance = abs(params["dropout"] - 0.1) + 0.05 * abs(params["crop_padding"] - 2)
-    return 0.9 - distance - 0.1 / epoch
-
-
-def result(epoch, value):
-    numbers = {"train_loss": 2 / 3, "val_loss": 0.1 + 0.2, "lr": 1e-5, "seconds": 1 / 7}
-    return EpochResult(
-        epoch=epoch, val_accuracy=value, val_accuracy_raw=value, images_per_second=1e5, **numbers
-    )
 
 
 def report(ledger, suggestion, epoch):

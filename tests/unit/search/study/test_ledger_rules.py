@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
+from fakes import HOST, result
 from search.study.config import loads
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.space import StudyConfig
-from seresnet.epoch import EpochResult
 
 STUDY = """\
 study: {num_trials: 12, min_epochs: 1, max_epochs: 5, reduction_factor: 2, seed: 0}
@@ -26,16 +25,8 @@ sampler: {name: random}
 """
 CONFIG = loads(STUDY, StudyConfig)
 NUM_KNOWN = 2
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 RUNGS = {2: [1, 2, 4], 3: [1, 3], 4: [1, 4]}  # by reduction factor, below five epochs
 SCORES = st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])  # few, so that there are ties
-
-
-def result(epoch, value):
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    return EpochResult(
-        epoch=epoch, val_accuracy=value, val_accuracy_raw=0.0, images_per_second=1.0, **numbers
-    )
 
 
 def with_factor(factor):

@@ -3,30 +3,15 @@ import dataclasses
 import pytest
 from optuna.storages import InMemoryStorage
 
+from fakes import run
 from search.study.ledger import Ledger
 from search.study.progress import progress_of, seconds_left
-from search.study.records import Host
-from seresnet.epoch import EpochResult
-
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 @pytest.fixture
 def ledger(study_config):
     """Six trials of four epochs, judged after two; two of them are known settings."""
     return Ledger.open(InMemoryStorage(), study_config)
-
-
-def run(ledger, *values):
-    """Hand out one trial and report an epoch for each value; return its number."""
-    number = ledger.suggest().number
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    for epoch, value in enumerate(values, 1):
-        result = EpochResult(
-            epoch=epoch, val_accuracy=value, val_accuracy_raw=0, images_per_second=1, **numbers
-        )
-        ledger.report(number, result, HOST, attempt=1)
-    return number
 
 
 def test_a_study_that_has_not_begun_costs_at_most_every_epoch(ledger):

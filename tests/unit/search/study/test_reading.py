@@ -4,13 +4,12 @@ import json
 
 import pytest
 
+from fakes import IMAGES
 from search.study.folder import opened
 from search.study.ledger import Ledger
 from search.study.reading import read
 from search.study.storage import VARIABLE
 from seresnet.errors import ConfigError, DataError
-
-IMAGES = {"train_sha256": "a", "val_sha256": "b"}
 
 
 @pytest.fixture(autouse=True)

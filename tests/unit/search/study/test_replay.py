@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
+from fakes import HOST, result
 from search.study import replay as replay_module
 from search.study.config import loads
 from search.study.errors import DamagedStudyError
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.study.replay import Verdict, describe, replay
 from search.study.space import StudyConfig
 from search.study.storage import close_storage, sqlite_storage
-from seresnet.epoch import EpochResult
 
 CONFIG = loads(
     """\
@@ -36,7 +35,6 @@ sampler: {name: tpe, num_startup: 4}
 """,
     StudyConfig,
 )
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 def play(storage, seed, *, num_workers=4, num_reports=10**6):
@@ -52,15 +50,11 @@ def play(storage, seed, *, num_workers=4, num_reports=10**6):
         worker[1] = epoch
         value = 0.9 - abs(suggestion.params["dropout"] - 0.1) - 0.1 / epoch
         value += chance.gauss(0, 0.02)
-        numbers = {"train_loss": 2 / 3, "val_loss": 0.1 + 0.2, "lr": 1e-5, "seconds": 1 / 7}
-        result = EpochResult(
-            epoch=epoch, val_accuracy=value, val_accuracy_raw=value, images_per_second=1.0,
-            **numbers,
-        )  # fmt: skip
+        each = result(epoch, value)
         if chance.random() < 0.05:
             ledger.fail(suggestion.number, kind="diverged", error="")
             running.remove(worker)
-        elif not ledger.report(suggestion.number, result, HOST, attempt=suggestion.attempt):
+        elif not ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt):
             running.remove(worker)
     return False
 

@@ -7,9 +7,10 @@ from optuna.storages import InMemoryStorage
 from rich.console import Console
 from rich.live import Live
 
+from fakes import HOST
 from search.study.ledger import Ledger
 from search.study.progress import progress_of
-from search.study.records import Host, TrialRecord
+from search.study.records import TrialRecord
 from search.view import live
 from search.view.live import (
     View,
@@ -19,8 +20,6 @@ from search.view.live import (
     watch,
 )
 from seresnet.epoch import EpochResult
-
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 def result(epoch, value=0.5, *, seconds=2.0):

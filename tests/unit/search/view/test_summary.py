@@ -1,29 +1,15 @@
 import pytest
 from optuna.storages import InMemoryStorage
 
+from fakes import run
 from search.study.ledger import Ledger
-from search.study.records import Host
 from search.view.summary import describe_study
-from seresnet.epoch import EpochResult
-
-HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 
 
 @pytest.fixture
 def ledger(study_config):
     """Six trials of four epochs, judged after two; the first are `baseline` and `plain`."""
     return Ledger.open(InMemoryStorage(), study_config)
-
-
-def run(ledger, *values):
-    number = ledger.suggest().number
-    numbers = {"train_loss": 1.0, "val_loss": 1.0, "lr": 0.1, "seconds": 1.0}
-    for epoch, value in enumerate(values, 1):
-        result = EpochResult(
-            epoch=epoch, val_accuracy=value, val_accuracy_raw=0, images_per_second=1, **numbers
-        )
-        ledger.report(number, result, HOST, attempt=1)
-    return number
 
 
 def test_the_best_stand_first_with_their_gain_and_the_totals_last(ledger):

@@ -1,0 +1,86 @@
+"""What several tests pretend: a host, results, a small study."""
+
+import sqlite3
+from contextlib import closing
+
+from search.study.config import loads
+from search.study.records import Host
+from search.study.space import StudyConfig
+from seresnet.epoch import EpochResult
+
+HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
+IMAGES = {"train_sha256": "a", "val_sha256": "b"}
+STUDY = """\
+study: {num_trials: 8, min_epochs: 1, max_epochs: 4, reduction_factor: 2, seed: 2}
+data: {source: synthetic, num_val: 256, num_train: 256}
+train: {warmup_epochs: 0}
+space:
+  dropout: {low: 0.0, high: 0.5}
+  crop_padding: {low: 0, high: 8}
+baseline: {dropout: 0.5, crop_padding: 8}
+recipes:
+  bare: {dropout: 0.5, crop_padding: 0}
+sampler: {name: tpe, num_startup: 3}
+"""
+CONFIG = loads(STUDY, StudyConfig)
+
+
+def accuracy(params, epoch):
+    """Best where dropout is 0.1 and padding 2; STUDY's baseline and its recipe are the worst."""
+    distance = abs(params["dropout"] - 0.1) + 0.05 * abs(params["crop_padding"] - 2)
+    return 0.9 - distance - 0.1 / epoch
+
+
+def result(epoch, value):
+    """Return an epoch's result, whose numbers show whether they are stored to the last bit."""
+    numbers = {"train_loss": 2 / 3, "val_loss": 0.1 + 0.2, "lr": 1e-5, "seconds": 1 / 7}
+    return EpochResult(
+        epoch=epoch, val_accuracy=value, val_accuracy_raw=value, images_per_second=1e5, **numbers
+    )
+
+
+def run(ledger, *values):
+    """Hand out one trial and report an epoch for each value; return its number."""
+    suggestion = ledger.suggest()
+    for epoch, value in enumerate(values, 1):
+        ledger.report(suggestion.number, result(epoch, value), HOST, attempt=suggestion.attempt)
+    return suggestion.number
+
+
+def run_trials(ledger, num_trials):
+    """Let trials go to their ends, one after the other."""
+    for _ in range(num_trials):
+        suggestion = ledger.suggest()
+        for epoch in (1, 2, 3, 4):
+            each = result(epoch, 0.5 + suggestion.number / 100)
+            ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt)
+
+
+def make_database(path, num_rows):
+    """Make, or extend, a database of several pages, with an index."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA synchronous=OFF")
+        database.execute("CREATE TABLE IF NOT EXISTS rows (number INTEGER UNIQUE, content TEXT)")
+        have = database.execute("SELECT count(*) FROM rows").fetchone()[0]
+        rows = [(n, f"{n} " * 100) for n in range(have, num_rows)]
+        database.executemany("INSERT INTO rows VALUES (?, ?)", rows)
+        database.commit()
+
+
+def num_rows(path):
+    """Count the rows of a made database."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT count(*) FROM rows").fetchone()[0]
+
+
+def damage(path, num_pages=1):
+    """Overwrite pages in the middle, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096 * num_pages] = b"\xa5" * 4096 * num_pages
+    path.write_bytes(content)
+
+
+def names(folder):
+    """List a folder."""
+    return sorted(p.name for p in folder.iterdir())
