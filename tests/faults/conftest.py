@@ -17,7 +17,7 @@ from search.results import read_epochs, read_trials
 
 STUDY = """\
 study: {num_trials: 4, min_epochs: 2, max_epochs: 6, reduction_factor: 2, seed: 11}
-data: {source: synthetic, num_val: 256, num_train: 1024}
+data: {source: synthetic, num_val: 256, num_train: 384}
 train: {channels: [8, 8, 16, 16], precision: fp32}
 space:
   dropout: {low: 0.0, high: 0.5}
