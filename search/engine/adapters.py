@@ -51,10 +51,11 @@ class LedgerSearcher(_Unsaved, Searcher):
     ) -> None:
         """Fail a trial that ended without the ledger's decision: its worker died too often.
 
-        One that is cut short because the search ends stays as it is, whatever its worker did.
+        One that is cut short because the search ends stays as it is, whatever its worker did; so
+        does one that was handed back.
         """
         number = self._numbers[trial_id]
-        if not self._course.is_ending:
+        if not self._course.is_ending and number in self._ledger.handed_out():
             last = max(self._ledger.trials[number].epochs, default=0)
             died = f"the worker died {MAX_RETRIES + 1} times, at last after epoch {last}"
             self._ledger.fail(
@@ -62,9 +63,6 @@ class LedgerSearcher(_Unsaved, Searcher):
                 kind="worker-died" if error else "no-report",
                 error=died if error else "the trial ended before its last epoch",
             )
-        self._note(number)
-
-    def _note(self, number: int) -> None:
         trial = self._ledger.trials[number]
         if trial.is_finished:
             self._course.trial_finished(trial)
@@ -99,6 +97,18 @@ class LedgerScheduler(_Unsaved, FIFOScheduler):
                 )
         goes_on = goes_on and not self._course.is_ending
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, controller: Any, trial: Trial) -> None:
+        """Hand back a trial whose worker died before it began.
+
+        Tune starts a running trial again, but gives up at once on one that waits: it hears of a
+        worker that died while it changed over to its next trial once too often. The searcher is
+        told of the error after this.
+        """
+        number = trial.config["number"]
+        if trial.status == Trial.PENDING and number in self._ledger.handed_out():
+            self._ledger.hand_back(number)
+            _log.warning("%s: its worker died before it began; it waits again", trial_id(number))
 
 
 class Recovery(_Unsaved, Callback):

@@ -43,10 +43,22 @@ def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -
         MemoryKillError: a node ran out of memory.
         MachineError: a worker could not read or write its files.
     """
-    ledger, stop = course.ledger, course.stop
-    if ledger.num_remaining == 0:
-        return
-    ledger.take_back()
+    ledger = course.ledger
+    # Tune counts a trial that was handed back as one of its own, and may end with others unasked.
+    for _ in range(MAX_RETRIES + 1):
+        if ledger.num_remaining and not course.is_ending:
+            ledger.take_back()
+            _fit(trainable, granted, course)
+    course.raise_if_ended()
+    if ledger.num_remaining:
+        raise UnfinishedError(
+            f"{ledger.num_remaining} trials are not at their end, though Ray has stopped", _AGAIN
+        )
+
+
+def _fit(trainable: Callable[..., None], granted: Grant, course: Course) -> None:
+    """Run Tune once, in a folder that is deleted at the end."""
+    stop = course.stop
     with (
         tempfile.TemporaryDirectory(prefix="search-ray-", ignore_cleanup_errors=True) as scratch,
         redirect_stdout(sys.stderr),
@@ -58,11 +70,6 @@ def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -
             # A memory kill raises out of `fit`, and Tune wraps what the ledger raised in it.
             if not stop.is_set:
                 raise _cause(error) from error
-    course.raise_if_ended()
-    if ledger.num_remaining:
-        raise UnfinishedError(
-            f"{ledger.num_remaining} trials are not at their end, though Ray has stopped", _AGAIN
-        )
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -117,6 +117,11 @@ class Ledger:
         """Take up all running trials anew: whoever carried them out is gone."""
         self._orphans = [t.number for t in self.trials if not t.is_finished]
 
+    def hand_back(self, number: int) -> None:
+        """Take up one running trial anew: its worker was gone before it began."""
+        assert number in self.handed_out(), number
+        self._orphans.append(number)
+
     def handed_out(self) -> list[int]:
         """Return the trials that somebody is carrying out now, by number."""
         waiting = set(self._orphans)

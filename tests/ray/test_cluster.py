@@ -26,8 +26,9 @@ space:
 baseline: {lr: 0.1, dropout: 0.2}
 sampler: {name: tpe, num_startup: 2}
 """
-LONG_STUDY = STUDY.replace("num_trials: 4", "num_trials: 3").replace(
-    "max_epochs: 2", "max_epochs: 20"
+LONG_STUDY = (
+    STUDY.replace("num_trials: 4", "num_trials: 3").replace("max_epochs: 2", "max_epochs: 20")
+    + "pruner: {name: none}\n"  # or the node might be lost with nothing on it
 )
 WHERE_AND_WHEN = ["node", "seconds", "images_per_second"]
 
@@ -149,7 +150,7 @@ def test_f4_trials_of_a_lost_node_go_on_elsewhere_from_their_checkpoints(tmp_pat
     cluster.lose_one()
     finish(process)
     trials, epochs = read_trials(tmp_path / "study"), read_epochs(tmp_path / "study")
-    assert set(trials["state"]) <= {"COMPLETE", "PRUNED"}
+    assert set(trials["state"]) == {"COMPLETE"}, trials[["attempts", "error_kind", "error"]]
     assert sorted(trials["attempts"]) == [1, 1, 2]
     for trial, row in zip(trials["trial"], trials["epochs"], strict=True):
         assert list(epochs.loc[epochs["trial"] == trial, "epoch"]) == list(range(1, row + 1))

@@ -1,6 +1,7 @@
 """Scheduling on a pretended box of GPUs: what each trial is granted, and how many run at once."""
 
 import dataclasses
+import os
 
 import pytest
 import ray
@@ -8,7 +9,7 @@ import ray.tune
 import torch
 from optuna.storages import InMemoryStorage
 
-from search.engine.cluster import grant, session, usable_grant
+from search.engine.cluster import Grant, grant, session, usable_grant
 from search.engine.course import Course
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
@@ -60,6 +61,23 @@ def test_fractional_gpus_pack_trials_and_every_trial_has_one(study_config):
     assert states[:2] == ["COMPLETE", "COMPLETE"]
     assert states[3] == "FAIL"
     assert ledger.trials[3].attempts == 1
+
+
+def dies_as_it_ends(config):
+    """The first trial takes its worker along, while Tune changes that over to the next trial."""
+    try:
+        fake_trial(config)
+    finally:
+        if config["number"] == 0:
+            os._exit(1)
+
+
+def test_a_trial_whose_worker_dies_before_it_begins_waits_for_another(study_config, caplog):
+    ledger = Ledger.open(InMemoryStorage(), study_config)
+    run_search(dies_as_it_ends, Grant(1, 0, 1), Course(ledger, StopRequest(print, "")))
+    assert "t0001: its worker died before it began" in caplog.text
+    assert ledger.trials[1].attempts >= 2  # Tune may begin one more that it then gives up
+    assert [t.error_kind for t in ledger.trials] == ["", "", "", "cuda-oom", "", ""]
 
 
 def test_auto_is_one_gpu_a_trial_where_there_are_any():

@@ -4,6 +4,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 from ray import cloudpickle
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher, SearchGenerator
 from ray.tune.utils import flatten_dict
@@ -136,6 +137,32 @@ def test_a_restart_by_ray_is_a_new_attempt_and_the_old_one_is_not_heard(
     assert scheduler.on_trial_result(None, started, report(1, 0.5, 2)) == TrialScheduler.CONTINUE
     assert scheduler.on_trial_result(None, started, report(2, 0.5, 1)) == TrialScheduler.STOP
     assert list(ledger.trials[0].epochs) == [1]
+
+
+def test_a_trial_whose_worker_died_before_it_began_is_handed_out_again(
+    searcher, scheduler, ledger, caplog
+):
+    """Tune fails it at once: to change a worker over to the next trial is not to run it."""
+    start(searcher, scheduler, "a", 0.5)
+    started, _ = start(searcher, scheduler, "b")
+    started.status = Trial.PENDING
+    scheduler.on_trial_error(None, started)
+    searcher.on_trial_complete("b", error=True)
+    assert "t0001: its worker died before it began" in caplog.text
+    assert [t.state for t in ledger.trials] == ["RUNNING", "RUNNING"]
+    again = searcher.suggest("c")
+    assert (again["number"], again["attempt"]) == (1, 2)
+
+
+@pytest.mark.parametrize("status", [Trial.RUNNING, Trial.ERROR])
+def test_a_trial_that_tune_starts_again_itself_is_not_handed_back(
+    searcher, scheduler, ledger, status
+):
+    """Tune says the same of those, and they have another status."""
+    started, _ = start(searcher, scheduler, "a", 0.5)
+    started.status = status
+    scheduler.on_trial_error(None, started)
+    assert ledger.handed_out() == [0]
 
 
 def test_the_signals_that_tune_takes_at_its_start_are_taken_back(course, stop):
