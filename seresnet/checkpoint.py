@@ -4,11 +4,13 @@ import dataclasses
 import logging
 import os
 import re
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from seresnet.config import TrainConfig
 from seresnet.epoch import EpochResult
@@ -47,10 +49,10 @@ def save(state: TrainState, folder: Path, *, fence: Fence | None = None) -> Path
     content = {
         "config": state.config.fingerprint(),
         **weights,
-        "optimizer": state.optimizer.state_dict(),
+        "momentum": state.learned.named_momentum(),
         "history": [dataclasses.asdict(result) for result in state.history],
     }
-    if any(num_not_finite(each.values()) for each in weights.values()):
+    if not state.learned.is_finite():
         raise DivergedError(state.epoch, "weights not finite")
     staged = folder / f".{path.name}.{os.getpid()}.staged"  # an orphan may be at the same epoch
     write_atomically(staged, lambda file: torch.save(content, file))
@@ -116,7 +118,7 @@ def _read(path: Path, epoch: int, config: TrainConfig, device: torch.device) -> 
     """Return the state that a checkpoint holds, its bytes being those that were written."""
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        fingerprint, optimizer = content["config"], content["optimizer"]
+        fingerprint, momentum = content["config"], content["momentum"]
         weights = {name: content[name] for name in ("model", "average")}
         history = [EpochResult(**result) for result in content["history"]]
         if [result.epoch for result in history] != list(range(1, epoch + 1)):
@@ -134,20 +136,18 @@ def _read(path: Path, epoch: int, config: TrainConfig, device: torch.device) -> 
     state = TrainState.create(config, device)
     load_weights(state.model, weights["model"], str(path))
     load_weights(state.average, weights["average"], str(path))
-    _load_optimizer(state, optimizer, path)
+    _load_momentum(state, momentum, path)
     state.history = history
     return state
 
 
-def _load_optimizer(state: TrainState, optimizer: Any, path: Path) -> None:
+def _load_momentum(state: TrainState, momentum: Mapping[str, Tensor], path: Path) -> None:
+    ours = state.learned.named_momentum()
     try:
-        state.optimizer.load_state_dict(optimizer)
-        for weight, values in state.optimizer.state.items():
-            momentum = values["momentum_buffer"]
-            if momentum is None:  # config.momentum is 0
-                continue
-            if momentum.shape != weight.shape or not bool(torch.isfinite(momentum).all()):
+        for name in ours.keys() | momentum.keys():
+            if momentum[name].shape != ours[name].shape or num_not_finite([momentum[name]]):
                 raise ValueError("a momentum is of another shape or not finite")
+            ours[name].copy_(momentum[name])
     except Exception as error:
         raise CheckpointError(
             f"{path}: cannot load this checkpoint: {first_line(error)}", _DELETE_IT

@@ -7,6 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+_LATER = ("compile",)
+"""Fields that the first version did not have."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
@@ -64,6 +67,8 @@ class TrainConfig:
     """Decay of the averaged weights per step, less in the first steps; [0, 1), 0 is off."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Arithmetic of the forward pass: auto is bf16 where the hardware computes in it, else fp32."""
+    compile: bool = False
+    """Whether torch.compile fuses operations, on CUDA; on a CPU it gains nothing and is off."""
     seed: int = 0
     """Source of all randomness of the run; [0, 2**63)."""
 
@@ -122,9 +127,17 @@ class TrainConfig:
         return []
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the settings as sorted JSON: the same in any process."""
+        """Return the SHA-256 of the settings as sorted JSON: the same in any process.
+
+        A field that came later counts only where it is not at its default: what was made before it
+        is still known.
+        """
         # 1 and 1.0 are equal settings, but not equal JSON
-        values = {name: _as_floats(value) for name, value in dataclasses.asdict(self).items()}
+        values = {
+            field.name: _as_floats(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if field.name not in _LATER or getattr(self, field.name) != field.default
+        }
         text = json.dumps(values, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -10,6 +10,7 @@ numbers: as easy as 1, 2, 3".
 """
 
 import random
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -37,11 +38,12 @@ def derive_seed(*parts: int) -> int:
     return state >> 1
 
 
-def uniform(key: int, counters: Tensor, num: int) -> Tensor:
+def uniform(key: int | Sequence[int], counters: Tensor, num: int) -> Tensor:
     """Return uniform numbers; element (i, j) is a function of (key, counters[i], j) alone.
 
     Args:
-        key: [0, 2**63), from `derive_seed`.
+        key: [0, 2**63), from `derive_seed`; of several, each has its own row in front: (keys, n,
+            num).
         counters: (n,), int64, any device.
         num: columns, >= 1.
 
@@ -53,33 +55,20 @@ def uniform(key: int, counters: Tensor, num: int) -> Tensor:
     return top_24.float().mul_(2.0**-24)
 
 
-def permutation(key: int, num: int, device: torch.device) -> Tensor:
+def permutation(key: int | Sequence[int], num: int, device: torch.device) -> Tensor:
     """Return the positions 0..num - 1 in an order that depends on the key alone.
 
     Args:
-        key: [0, 2**63), from `derive_seed`.
+        key: [0, 2**63), from `derive_seed`; of several, each has its own row: (keys, num).
         num: >= 1.
         device: where the result lies; it does not change the values.
 
     Returns:
         (num,), int64.
     """
-    return permutations(key, torch.zeros(1, dtype=torch.int64, device=device), num)[0]
-
-
-def permutations(key: int, counters: Tensor, num: int) -> Tensor:
-    """Return one permutation of 0..num - 1 a counter, such as the partners of mixup for each step.
-
-    Args:
-        key: [0, 2**63), from `derive_seed`.
-        counters: (n,), int64, any device.
-        num: >= 1.
-
-    Returns:
-        (n, num), int64, on the device of the counters; row i is a function of (key, counters[i]).
-    """
+    bits = _bits(key, torch.zeros(1, dtype=torch.int64, device=device), num)
     # Two equal keys of 64 bits are as good as impossible; a stable sort would settle them alike.
-    return _bits(key, counters, num).argsort(dim=1, stable=True)
+    return bits.squeeze(-2).argsort(dim=-1, stable=True)
 
 
 def beta(key: int, step: int, alpha: float) -> float:
@@ -96,13 +85,24 @@ def beta(key: int, step: int, alpha: float) -> float:
     return random.Random(derive_seed(key, step)).betavariate(alpha, alpha)
 
 
-def _bits(key: int, counters: Tensor, num: int) -> Tensor:
-    """Return (n, num) int64 of 64 random bits: for each counter, the SplitMix64 stream it seeds."""
+def _bits(key: int | Sequence[int], counters: Tensor, num: int) -> Tensor:
+    """Return (n, num) int64 of 64 random bits: for each counter, the SplitMix64 stream it seeds.
+
+    Of several keys (keys, n, num).
+    """
     assert counters.dtype == torch.int64, counters.dtype
-    start = _signed(_mix((key + _GAMMA) & _MASK_64))
-    states = _mix_(counters * _signed(_GAMMA) + start)
+    scaled = counters * _signed(_GAMMA)
+    if isinstance(key, int):
+        states = _mix_(scaled + _start(key))
+    else:
+        starts = torch.tensor([_start(each) for each in key], device=counters.device)
+        states = _mix_(starts[:, None] + scaled)
     columns = torch.arange(1, num + 1, device=counters.device) * _signed(_GAMMA)
-    return _mix_(states[:, None] + columns)
+    return _mix_(states[..., None] + columns)
+
+
+def _start(key: int) -> int:
+    return _signed(_mix((key + _GAMMA) & _MASK_64))
 
 
 def _mix(value: int) -> int:

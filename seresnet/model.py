@@ -16,6 +16,17 @@ _STAGES_WITH_ATTENTION = (2, 3)
 _REDUCTION = 16
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Without a counter of batches: it is read only where there is no momentum.
+
+    To count takes an operation a layer in each step.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.num_batches_tracked = None
+
+
 class SqueezeExcitation(nn.Module):
     """Weighs the channels of an image by what the whole image holds.
 
@@ -44,14 +55,14 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, *, stride: int, attention: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = BatchNorm(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.bn2 = BatchNorm(channels)
         self.attention = SqueezeExcitation(channels) if attention else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), BatchNorm(channels)
             )
 
     def forward(self, features_NCHW: Tensor) -> Tensor:
@@ -76,7 +87,7 @@ class SEResNet(nn.Module):
         # Before a norm a bias does nothing, but the seed recipe has it and counts it.
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels[0], 3, padding=1, bias=True),
-            nn.BatchNorm2d(channels[0]),
+            BatchNorm(channels[0]),
             nn.ReLU(),
         )
         blocks: list[nn.Module] = []
@@ -105,7 +116,8 @@ class SEResNet(nn.Module):
         """
         pooled_NC = self.stages(self.stem(images_NCHW)).mean(dim=(2, 3))
         if dropout_mask_NC is not None:
-            pooled_NC = pooled_NC * dropout_mask_NC
+            # The mask is float32: 1 / (1 - p) in bfloat16 would be off by up to 0.4%.
+            pooled_NC = (pooled_NC * dropout_mask_NC).to(pooled_NC.dtype)
         logits_NK: Tensor = self.classifier(pooled_NC)
         return logits_NK
 

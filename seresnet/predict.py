@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from seresnet.augment import normalise_images
 from seresnet.config import TrainConfig
 
+_BATCH_SIZES = {"cuda": 2500}  # a GPU would wait for the host with less
 _BATCH_SIZE = 500
 
 
@@ -31,7 +32,7 @@ def predict(
     was_training = model.training
     model.eval()
     logits = []
-    for batch in images.split(_BATCH_SIZE):
+    for batch in images.split(_BATCH_SIZES.get(device.type, _BATCH_SIZE)):
         inputs = normalise_images(batch.to(device), config)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):

@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,10 +166,12 @@ def as_arrays(split: Split) -> Arrays:
 
 
 def as_split(arrays: Arrays) -> Split:
-    """Return a copy of what came from the object store.
+    """Return what came from the object store as a split over the same memory, to be read only.
 
-    The store's memory is shared by all trials of a node, and a tensor over it would write through
-    it without a word.
+    All trials of a node share it, and a tensor over it would write through it without a word.
+    `train` reads alone, which a test holds it to.
     """
-    images, labels = arrays
-    return Split(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        images, labels = (torch.from_numpy(array) for array in arrays)
+    return Split(images, labels)

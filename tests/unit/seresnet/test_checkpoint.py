@@ -199,7 +199,7 @@ def spoil(part, value):
 
 
 def spoil_momentum(content):
-    content["optimizer"]["state"][0]["momentum_buffer"].fill_(float("nan"))
+    content["momentum"]["stem.0.bias"].fill_(float("nan"))
 
 
 def drop_keys(content):
@@ -215,9 +215,12 @@ FOREIGN = {
     "epoch-of-another": (
         lambda c: c["history"][0].update(epoch=2), "its history is not that of epochs 1 to 1"
     ),
-    "no-optimizer": (lambda c: c.update(optimizer={}), "cannot load this checkpoint: "),
-    "optimizer-of-another": (
-        lambda c: c["optimizer"]["param_groups"][0].update(params=[0]), "cannot load this check"
+    "no-momentum": (lambda c: c.update(momentum={}), "cannot load this checkpoint: "),
+    "momentum-of-another": (
+        lambda c: c["momentum"].update(more=torch.zeros(1)), "cannot load this checkpoint: 'more'"
+    ),
+    "momentum-of-another-shape": (
+        lambda c: c["momentum"].update({"stem.0.bias": torch.zeros(1)}), "of another shape"
     ),
     "keys": (drop_keys, "is for another architecture: 3 missing, 1 unexpected key$"),
     "shape": (

@@ -19,7 +19,7 @@ CHANGED = {
     "mixup_alpha": 0.0, "mixup_alpha_end": 0.0, "flip_probability": 0.0, "crop_padding": 0,
     "brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "cutout_size": 0,
     "mean": (0.0, 0.0, 0.0), "std": (0.35, 0.35, 0.25), "channels": (32, 64, 128, 255),
-    "ema_decay": 0.0, "precision": "fp32", "seed": 1,
+    "ema_decay": 0.0, "precision": "fp32", "compile": True, "seed": 1,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seresnet.draws import beta, derive_seed, permutation, permutations, uniform
+from seresnet.draws import beta, derive_seed, permutation, uniform
 
 CPU = torch.device("cpu")
 MASK = 2**64 - 1
@@ -62,7 +62,7 @@ def test_uniforms_never_change():
 
 def test_permutations_never_change():
     assert permutation(3, 8, CPU).tolist() == [5, 2, 4, 0, 6, 3, 1, 7]
-    assert permutations(3, torch.tensor([0, 1]), 5).tolist() == [[2, 4, 0, 3, 1], [4, 2, 3, 1, 0]]
+    assert permutation(3, 5, CPU).tolist() == [2, 4, 0, 3, 1]
 
 
 def test_betas_never_change():
@@ -143,16 +143,21 @@ def test_permutation_holds_each_position_once(key, num):
 
 
 def test_each_permutation_of_three_is_equally_likely():
-    orders = permutations(derive_seed(7), torch.arange(6000), 3)
+    orders = permutation([derive_seed(7, step) for step in range(6000)], 3, CPU)
     _, counts = (orders * torch.tensor([9, 3, 1])).sum(1).unique(return_counts=True)
     assert len(counts) == 6
     assert float((counts - 1000).square().sum() / 1000) < 20.5  # 99.9% of chi-square, 5 degrees
 
 
-def test_a_row_of_permutations_depends_on_its_own_counter_alone():
-    rows = permutations(9, torch.arange(10), 128)
-    assert torch.equal(rows[7:8], permutations(9, torch.tensor([7]), 128))
-    assert torch.equal(rows[0], permutation(9, 128, CPU))
+@settings(deadline=None, max_examples=25)
+@given(several=st.lists(keys, min_size=1, max_size=5), num=st.integers(1, 200))
+def test_several_keys_have_a_row_each_that_is_what_the_key_gives_alone(several, num):
+    positions = torch.arange(num)
+    rows, orders = uniform(several, positions, 3), permutation(several, num, CPU)
+    assert (rows.shape, orders.shape) == ((len(several), num, 3), (len(several), num))
+    for key, row, order in zip(several, rows, orders, strict=True):
+        assert torch.equal(row, uniform(key, positions, 3))
+        assert torch.equal(order, permutation(key, num, CPU))
 
 
 def test_beta_is_one_when_mixup_is_off():

@@ -3,10 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seresnet import train as training
 from seresnet.data import Split
 from seresnet.synthetic import make_synthetic
-from seresnet.train import DivergedError, TrainState, mixup_alpha_at, train
+from seresnet.train import DivergedError, TrainState, train
 
 CPU = torch.device("cpu")
 
@@ -69,36 +68,10 @@ def test_a_batch_left_over_at_the_end_of_an_epoch_is_trained_on(tiny_config):
     assert results[0].val_accuracy is None
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "epoch", "alpha"),
-    [
-        pytest.param(0.4, 0.1, 0, 0.4, id="seed-starts-at-0.4"),
-        pytest.param(0.4, 0.1, 125, 0.2, id="seed-halves-in-the-middle"),
-        pytest.param(0.4, 0.1, 249, 0.1, id="seed-ends-at-its-floor"),
-        pytest.param(0.05, 0.1, 0, 0.05, id="a-start-below-the-floor-stays"),
-        pytest.param(0.0, 0.1, 7, 0.0, id="zero-is-off"),
-    ],
-)
-def test_mixup_alpha_decays_to_its_floor(start, end, epoch, alpha):
-    config = training.TrainConfig(mixup_alpha=start, mixup_alpha_end=end)
-    assert mixup_alpha_at(config, epoch) == pytest.approx(alpha)
-
-
 def test_averaged_weights_without_decay_are_the_raw_ones(tiny_config, tiny_split):
     state, (result,) = run(replace(tiny_config, ema_decay=0.0), tiny_split, tiny_split)
     assert result.val_accuracy == result.val_accuracy_raw
     assert torch.equal(state.average.classifier.weight, state.model.classifier.weight)
-
-
-def test_dropout_keeps_the_expected_share_and_the_expected_sum(tiny_config):
-    config = replace(tiny_config, dropout=0.25)
-    labels = torch.zeros(4000, dtype=torch.int64)
-    mask = training._dropout_mask(config, 3, 5, labels)
-    assert mask.shape == (4000, config.channels[-1])
-    assert (mask > 0).float().mean() == pytest.approx(0.75, abs=0.01)
-    assert mask.mean() == pytest.approx(1.0, abs=0.01)
-    assert torch.equal(mask, training._dropout_mask(config, 3, 5, labels))
-    assert not torch.equal(mask, training._dropout_mask(config, 3, 6, labels))
 
 
 def test_training_leaves_the_images_as_they_were(tiny_config, tiny_split):
