@@ -37,7 +37,7 @@ def _parser() -> ArgumentParser:
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     add("--num-trials", type=int, metavar="N", help="in all; more than before extends the study")
     add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
-    add("--gpus-per-trial", type=float, metavar="F", help="a fraction packs several on one GPU")
+    add("--gpus-per-trial", type=float, metavar="F", help="0 to 1; default: measured")
     add("--seed", type=int, metavar="N", help="of the study")
     add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
     add("--no-retrain", action="store_true", help="stop after the search")
@@ -144,7 +144,7 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
             study.backups.note(ledger.num_events)
 
     ledger.observe = observe
-    function = trainable(ledger.config, folder.checkpoints, study.dataset)
+    function = trainable(ledger.config, folder.checkpoints, study.dataset, granted.mps_pipe)
     try:
         run_search(function, granted, course)
     finally:

@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from search import cli
 
 if TYPE_CHECKING:
     from search.engine.cluster import Grant
+    from search.engine.mps import Daemon
     from search.interrupts import StopRequest
     from search.study.backup import Backups
     from search.study.dataset import Dataset
@@ -109,27 +111,59 @@ def watched(work: Work) -> Iterator["View"]:
 def workers(work: Work, *, slots_at_most: int | None = None) -> Iterator["Grant"]:
     """Hold Ray open; yield what each trial is granted, once every node has been looked at.
 
+    How many trials share a GPU is measured the first time, where the study leaves it to us.
+
     Raises:
         MachineError: Ray does not start, a node does not see the study folder, nothing can hold a
             trial, or the disk lacks room.
     """
     from search.engine.cluster import session, usable_grant
+    from search.engine.mps import Daemon
     from search.engine.nodes import probe
     from search.study.disk import bytes_in, checkpoint_bytes, require_space
     from seresnet.model import SEResNet, num_parameters
 
     arguments, config = work.arguments, work.ledger.config
-    with session(
-        address=arguments.address,
-        verbose=arguments.verbose,
-        after_start=work.stop.install,
+    with (
+        Daemon(is_local=arguments.address is None) as daemon,  # outlives all workers
+        session(
+            address=arguments.address,
+            verbose=arguments.verbose,
+            after_start=work.stop.install,
+        ),
     ):
         probe(work.folder.path)
         granted = usable_grant(config.resources, slots_at_most=slots_at_most)
+        granted = _packed(work, granted, daemon, slots_at_most)
         size = num_parameters(SEResNet(channels=config.train.channels))
         present = bytes_in(work.folder.checkpoints)
         require_space(work.folder.path, checkpoint_bytes(size, granted.slots, present=present))
         yield granted
+
+
+def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int | None) -> "Grant":
+    """Return the grant with as many trials a GPU as make most of it, and record why."""
+    from search.engine.cluster import grant, live_nodes
+    from search.engine.measuring import measure, shape_of, training_of
+    from search.engine.packing import Packing, candidates, settle
+    from search.study.provenance import packings, record_packing
+
+    config, path = work.ledger.config, work.folder.provenance
+    resources, concurrent = config.resources, config.study.num_trials
+    if resources.gpus_per_trial != "auto" or not granted.gpus:
+        return granted
+    if resources.max_concurrent != "auto":
+        concurrent = min(concurrent, resources.max_concurrent)
+    tried = candidates(live_nodes(), cpus=granted.cpus, concurrent=concurrent)
+    if tried == (1,):
+        return granted
+    wanted = Packing(granted.gpu_name, shape_of(config), tried)
+    measure_one = partial(measure, training_of(config, work.dataset), cpus=granted.cpus)
+    packing, pipe = settle(wanted, packings(path), daemon, measure_one, cli.note)
+    record_packing(path, packing.as_record())
+    num = packing.choice.trials
+    shared = grant(resources, slots_at_most=slots_at_most, trials_per_gpu=num)
+    return replace(shared, gpu_name=granted.gpu_name, mps_pipe=pipe)
 
 
 def show(work: Work) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import floor
 from pathlib import Path
@@ -54,6 +54,10 @@ class Grant:
     cpus: float
     gpus: float
     slots: int
+    gpu_name: str = ""
+    """Of the GPU that was looked at; empty where none was."""
+    mps_pipe: str | None = None
+    """Where its process finds the MPS daemon, see `mps.join`; none: it shares a GPU without."""
 
 
 @contextmanager
@@ -194,22 +198,24 @@ def _warn_of_readable(token: Path) -> None:
     _log.warning("%s: others can read Ray's token; to keep it: chmod 600 %s", token, token)
 
 
-def grant(resources: Resources, *, slots_at_most: int | None = None) -> Grant:
+def grant(
+    resources: Resources, *, slots_at_most: int | None = None, trials_per_gpu: int = 1
+) -> Grant:
     """Return what each trial gets on the running cluster.
-
-    `auto` GPUs are one a trial where the cluster has any.
 
     Args:
         resources: of the study.
         slots_at_most: fewer trials at once than fit, such as after one was ended for its memory.
+        trials_per_gpu: what `auto` means where the cluster has any GPU, see `packing`.
 
     Raises:
         MachineError: no machine of the cluster can hold a single trial.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = live_nodes()
     has_gpus = any(node.get("GPU", 0) > 0 for node in nodes)
     wanted = resources.gpus_per_trial
-    gpus = (1.0 if has_gpus else 0.0) if wanted == "auto" else float(wanted)
+    shared = 1 / trials_per_gpu if has_gpus else 0.0
+    gpus = shared if wanted == "auto" else float(wanted)
     cpus = float(resources.cpus_per_trial)
     slots = sum(slots_of(node, cpus=cpus, gpus=gpus) for node in nodes)
     if slots == 0:
@@ -227,8 +233,13 @@ def grant(resources: Resources, *, slots_at_most: int | None = None) -> Grant:
     return Grant(cpus, gpus, slots)
 
 
+def live_nodes() -> list[Mapping[str, float]]:
+    """Return what each machine of the running cluster has, in Ray's names."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def usable_grant(resources: Resources, *, slots_at_most: int | None = None) -> Grant:
-    """Return `grant`, once PyTorch has been seen to compute on what it gives.
+    """Return `grant`, once PyTorch has been seen to compute on what it gives, and on what.
 
     Where Ray sees a GPU that PyTorch cannot use, every trial would fail, and a failed one is final.
 
@@ -239,24 +250,25 @@ def usable_grant(resources: Resources, *, slots_at_most: int | None = None) -> G
     if granted.gpus:
         # max_calls: a process that has touched one GPU would not see another
         probe = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_try_gpu)
-        problem = ray.get(probe.remote())
+        name, problem = ray.get(probe.remote())
         if problem:
             raise MachineError(
                 f"resources: PyTorch cannot use the GPU that Ray grants: {problem}",
                 "install the PyTorch build that fits the driver, or say --gpus-per-trial 0",
             )
+        granted = replace(granted, gpu_name=name)
     return granted
 
 
-def _try_gpu() -> str:
-    """Return why PyTorch cannot compute on the GPU, or nothing."""
+def _try_gpu() -> tuple[str, str]:
+    """Return the GPU's name, and why PyTorch cannot compute on it, or nothing."""
     import torch
 
     try:
         torch.zeros(1, device="cuda")
+        return torch.cuda.get_device_name(), ""
     except (AssertionError, RuntimeError) as error:
-        return str(error).splitlines()[0]
-    return ""
+        return "", str(error).splitlines()[0]
 
 
 def slots_of(node: Mapping[str, float], *, cpus: float, gpus: float) -> int:
@@ -264,15 +276,23 @@ def slots_of(node: Mapping[str, float], *, cpus: float, gpus: float) -> int:
     by_cpu = floor(node.get("CPU", 0) / cpus + 1e-9)
     if gpus == 0:
         return by_cpu
-    have = floor(node.get("GPU", 0))
-    by_gpu = have * floor(1 / gpus + 1e-9) if gpus < 1 else floor(have / gpus)
-    return min(by_cpu, by_gpu)
+    return min(by_cpu, floor(node.get("GPU", 0)) * floor(1 / gpus + 1e-9))
 
 
 def widen(granted: Grant, num_jobs: int) -> Grant:
-    """Return a grant for jobs that are few: on CPUs they share out what trials would leave idle."""
-    if granted.gpus or num_jobs >= granted.slots:
+    """Return a grant for jobs that are few: they share out what trials would leave idle.
+
+    CPUs where they compute on CPUs; else GPUs, of which Ray would fill one before the next.
+    """
+    if num_jobs >= granted.slots:
         return granted
-    cpus = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+    nodes = live_nodes()
+    if granted.gpus:
+        for jobs_per_gpu in range(1, floor(1 / granted.gpus + 1e-9)):
+            gpus = 1 / jobs_per_gpu
+            if sum(slots_of(node, cpus=granted.cpus, gpus=gpus) for node in nodes) >= num_jobs:
+                return replace(granted, gpus=gpus, slots=num_jobs)
+        return granted
+    cpus = max(node.get("CPU", 0) for node in nodes)
     cpus = min(cpus, granted.cpus * granted.slots)  # no more than the trials would have had
     return Grant(max(granted.cpus, floor(cpus / num_jobs)), 0.0, num_jobs)

@@ -11,6 +11,7 @@ import torch
 
 from search import failpoints
 from search.engine.cluster import MAX_RETRIES, Grant
+from search.engine.mps import join
 from search.engine.trial import (
     Arrays,
     as_arrays,
@@ -76,7 +77,7 @@ def retrain(
         while waiting and len(streams) < granted.slots:
             job = waiting.pop(0)
             attempts[job.folder] += 1
-            streams[task.remote(job, arrays)] = job
+            streams[task.remote(job, arrays, granted.mps_pipe)] = job
         ready: list[Any] = ray.wait(list(streams), num_returns=1)[0]
         for stream in ready:
             job = streams[stream]
@@ -97,12 +98,13 @@ def retrain(
 def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
     """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
     task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_label)
-    logits: np.ndarray = ray.get(task.remote(model, images.numpy()))
+    logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe))
     return torch.from_numpy(logits.copy())
 
 
-def _run_job(job: Job, arrays: Arrays) -> Iterator[EpochResult]:
+def _run_job(job: Job, arrays: Arrays, mps_pipe: str | None) -> Iterator[EpochResult]:
     failpoints.arm()
+    join(mps_pipe)
     set_granted_threads()
     yield from run(
         job.config,
@@ -114,7 +116,8 @@ def _run_job(job: Job, arrays: Arrays) -> Iterator[EpochResult]:
     )
 
 
-def _label(model: Path, images: np.ndarray) -> np.ndarray:
+def _label(model: Path, images: np.ndarray, mps_pipe: str | None) -> np.ndarray:
+    join(mps_pipe)
     set_granted_threads()
     device = granted_device()
     network, config = load_model(model)

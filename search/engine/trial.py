@@ -17,6 +17,7 @@ import torch
 from search import failpoints
 from search.engine.hang import bounded, hang_place
 from search.engine.messages import EpochMessage, Failure, Refusal
+from search.engine.mps import join
 from search.study.dataset import Dataset
 from search.study.records import Host, trial_id
 from search.study.space import StudyConfig
@@ -32,7 +33,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def trainable(
-    study: StudyConfig, checkpoints: Path, dataset: Dataset
+    study: StudyConfig, checkpoints: Path, dataset: Dataset, mps_pipe: str | None = None
 ) -> Callable[[dict[str, Any]], None]:
     """Return the Tune function of a study; the images lie once a node in Ray's object store."""
     function: Callable[[dict[str, Any]], None] = ray.tune.with_parameters(
@@ -41,6 +42,7 @@ def trainable(
         checkpoints=checkpoints.resolve(),
         train_arrays=as_arrays(dataset.train),
         val_arrays=as_arrays(dataset.val),
+        mps_pipe=mps_pipe,
     )
     return function
 
@@ -52,6 +54,7 @@ def run_trial(
     checkpoints: Path,
     train_arrays: Arrays,
     val_arrays: Arrays,
+    mps_pipe: str | None = None,
 ) -> None:
     """Train one trial until the driver stops it: train, evaluate, checkpoint, report.
 
@@ -64,8 +67,10 @@ def run_trial(
         checkpoints: folder of the study's checkpoints, seen by every node.
         train_arrays: images and labels to train on.
         val_arrays: images and labels to judge by.
+        mps_pipe: of the MPS daemon through which trials share a GPU, if any.
     """
     failpoints.arm()
+    join(mps_pipe)
     name, attempt = trial_id(config["number"]), config["attempt"]
     folder = checkpoints / name
     try:

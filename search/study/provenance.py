@@ -4,9 +4,11 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from search.study.ledger import Ledger
 from seresnet.files import write_text
@@ -27,10 +29,7 @@ def record_start(
         command: as it was typed.
         stored_in: where the study lies, without secrets.
     """
-    try:
-        starts = json.loads(path.read_text())["starts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        starts = []
+    starts = _starts(path)
     start = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -40,7 +39,36 @@ def record_start(
     }
     seed = ledger.config.study.seed
     facts = {"study": ledger.id, "storage": stored_in, "seed": seed, "data": data}
-    content = {**facts, "starts": [*starts, start]}
+    _write(path, {**facts, "starts": [*starts, start]})
+
+
+def record_packing(path: Path, table: Mapping[str, object]) -> None:
+    """Add to the newest start how many trials share a GPU, and what says so.
+
+    Args:
+        path: `provenance.json`, with a start.
+        table: the measurement; plain JSON values.
+    """
+    *others, newest = _starts(path)
+    content = json.loads(path.read_text())
+    _write(path, {**content, "starts": [*others, {**newest, "packing": table}]})
+
+
+def packings(path: Path) -> list[object]:
+    """Return what `record_packing` has added to the starts, newest first; as it stands there."""
+    starts = [start for start in _starts(path) if isinstance(start, dict)]
+    return [start["packing"] for start in reversed(starts) if "packing" in start]
+
+
+def _starts(path: Path) -> list[Any]:
+    try:
+        starts = json.loads(path.read_text())["starts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return starts if isinstance(starts, list) else []
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

@@ -135,7 +135,7 @@ class Resources:
     cpus_per_trial: float = 1
     """CPU cores, which set its threads too; > 0."""
     gpus_per_trial: float | Literal["auto"] = "auto"
-    """GPUs; >= 0, a fraction below 1 packs several trials on one; auto: 1 if there is any."""
+    """GPUs; [0, 1], a fraction packs several trials on one; auto: as measured, 0 without any."""
     max_concurrent: int | Literal["auto"] = "auto"
     """Trials that run at once; >= 1, auto: as many as fit."""
     epoch_timeout: float | Literal["none"] = "none"
@@ -146,13 +146,10 @@ class Resources:
         gpus = 0.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
         concurrent = 1 if self.max_concurrent == "auto" else self.max_concurrent
         timeout = math.inf if self.epoch_timeout == "none" else self.epoch_timeout
-        is_whole = gpus < 1 or float(gpus).is_integer()  # Ray grants no 1.5 GPUs
         refuse(
             (not 0 < cpus < math.inf, f"cpus_per_trial: must be > 0 and finite, got {cpus}"),
-            (
-                not 0 <= gpus < math.inf or not is_whole,
-                f"gpus_per_trial: must be auto, in [0, 1) or a whole number, got {gpus}",
-            ),
+            # A trial computes on one GPU: more would stand idle.
+            (not 0 <= gpus <= 1, f"gpus_per_trial: must be auto or in [0, 1], got {gpus}"),
             (concurrent < 1, f"max_concurrent: must be auto or >= 1, got {concurrent}"),
             (not timeout > 0, f"epoch_timeout: must be none or > 0 seconds, got {timeout}"),
         )

@@ -54,8 +54,8 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
     "path",
     [
         "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
-        "docs/how-to/clusters.md", "docs/explanation/architecture.md", "cluster/README.md",
-        "benchmarks/README.md",
+        "docs/how-to/clusters.md", "docs/how-to/gpus.md", "docs/explanation/architecture.md",
+        "cluster/README.md", "benchmarks/README.md",
     ],
 )  # fmt: skip
 def test_links_within_the_project_lead_somewhere(path):

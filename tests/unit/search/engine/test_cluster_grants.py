@@ -1,5 +1,7 @@
 """What each trial gets of a cluster's machines, and how many run at once."""
 
+from dataclasses import replace
+
 import pytest
 import ray
 
@@ -30,7 +32,6 @@ def nodes(monkeypatch):
         pytest.param({"CPU": 3}, 0.1, 0, 30, id="tenths-of-a-cpu"),
         pytest.param({"CPU": 1}, 2, 0, 0, id="too-few-cpus"),
         pytest.param({"CPU": 8, "GPU": 2}, 1, 1, 2, id="whole-gpus"),
-        pytest.param({"CPU": 8, "GPU": 3}, 1, 2, 1, id="two-gpus-a-trial"),
         pytest.param({"CPU": 8, "GPU": 2}, 1, 0.5, 4, id="half-a-gpu"),
         pytest.param({"CPU": 8, "GPU": 2}, 1, 0.25, 8, id="quarter-of-a-gpu"),
         pytest.param({"CPU": 8, "GPU": 2}, 1, 0.3, 6, id="three-to-a-gpu"),
@@ -38,7 +39,6 @@ def nodes(monkeypatch):
         pytest.param({"CPU": 64, "GPU": 1}, 1, 0.1, 10, id="ten-to-a-gpu"),
         pytest.param({"CPU": 3, "GPU": 2}, 1, 0.25, 3, id="cpus-run-out-first"),
         pytest.param({"CPU": 8}, 1, 1, 0, id="no-gpu"),
-        pytest.param({"CPU": 8, "GPU": 1}, 1, 2, 0, id="one-gpu-where-two-are-needed"),
         pytest.param({"GPU": 1}, 1, 1, 0, id="no-cpu"),
         pytest.param({}, 1, 0, 0, id="nothing"),
     ],
@@ -74,6 +74,15 @@ def test_each_trial_gets_what_was_asked_for(nodes, machines, resources, expected
     assert grant(resources) == expected
 
 
+def test_auto_takes_the_packing_where_there_is_a_gpu_and_only_auto(nodes):
+    nodes({"CPU": 16, "GPU": 2})
+    assert grant(Resources(), trials_per_gpu=4) == Grant(1, 0.25, 8)
+    assert grant(Resources(max_concurrent=5), trials_per_gpu=4) == Grant(1, 0.25, 5)
+    assert grant(Resources(gpus_per_trial=0.5), trials_per_gpu=4) == Grant(1, 0.5, 4)
+    nodes({"CPU": 16})
+    assert grant(Resources(), trials_per_gpu=4) == Grant(1, 0, 16)
+
+
 @pytest.mark.parametrize(
     ("most", "slots"),
     [
@@ -95,11 +104,7 @@ def test_fewer_slots_can_be_asked_for(nodes, most, slots):
             [{"CPU": 2}], Resources(cpus_per_trial=4), "4 CPUs and 0 GPUs", "2 and 0", id="cpus"
         ),
         pytest.param(
-            [{"CPU": 2}, {"CPU": 4, "GPU": 1}],
-            Resources(gpus_per_trial=2),
-            "1 CPUs and 2 GPUs",
-            "4 and 1",
-            id="gpus",
+            [{"CPU": 2}], Resources(gpus_per_trial=1), "1 CPUs and 1 GPUs", "2 and 0", id="gpu"
         ),
         pytest.param(
             [{"CPU": 2}],
@@ -129,9 +134,31 @@ def test_too_much_is_refused_with_the_keys_to_lower(nodes, machines, resources, 
         pytest.param(Grant(1, 0, 2), 3, Grant(1, 0, 2), id="more-than-fit"),
         pytest.param(Grant(3, 0, 2), 1, Grant(6, 0, 1), id="what-two-trials-would-have-had"),
         pytest.param(Grant(1, 0, 2), 1, Grant(2, 0, 1), id="no-more-than-max-concurrent-left"),
-        pytest.param(Grant(1, 1, 8), 1, Grant(1, 1, 8), id="gpus-are-not-shared-out"),
     ],
 )
 def test_few_jobs_share_out_what_would_be_idle(nodes, granted, num_jobs, expected):
-    nodes({"CPU": 8, "GPU": 8}, None)
+    nodes({"CPU": 8}, None)
     assert widen(granted, num_jobs) == expected
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "granted", "num_jobs", "gpus"),
+    [
+        pytest.param(8, Grant(1, 1, 8), 1, 1, id="a-whole-one-stays-one"),
+        pytest.param(8, Grant(1, 0.125, 16), 3, 1, id="each-has-one-of-many"),
+        pytest.param(1, Grant(1, 0.125, 8), 3, 1 / 3, id="three-on-the-only-one"),
+        pytest.param(1, Grant(1, 0.125, 8), 1, 1, id="one-on-the-only-one"),
+        pytest.param(2, Grant(1, 0.25, 8), 3, 0.5, id="two-on-one-one-on-the-other"),
+        pytest.param(1, Grant(1, 0.25, 4), 4, 0.25, id="as-many-as-fit"),
+        pytest.param(1, Grant(1, 0.25, 2), 3, 0.25, id="more-than-may-run"),
+        pytest.param(1, Grant(4, 0.25, 4), 3, 1 / 3, id="cpus-are-enough"),
+        pytest.param(2, Grant(5, 0.25, 3), 2, 1, id="cpus-of-the-machine-are-shared"),
+    ],
+)
+def test_few_jobs_are_spread_over_gpus_that_ray_would_leave_idle(
+    nodes, num_gpus, granted, num_jobs, gpus
+):
+    nodes({"CPU": 16, "GPU": num_gpus}, None)
+    granted = replace(granted, gpu_name="H200", mps_pipe="/pipe")
+    slots = min(num_jobs, granted.slots) if gpus > granted.gpus else granted.slots
+    assert widen(granted, num_jobs) == replace(granted, gpus=gpus, slots=slots)

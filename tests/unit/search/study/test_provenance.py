@@ -7,7 +7,13 @@ from optuna.storages import InMemoryStorage
 
 from search.study import provenance
 from search.study.ledger import Ledger
-from search.study.provenance import code_version, hardware, record_start
+from search.study.provenance import (
+    code_version,
+    hardware,
+    packings,
+    record_packing,
+    record_start,
+)
 
 DATA = {"source": "synthetic", "train_sha256": "ab", "val_sha256": "cd", "files": None}
 
@@ -54,6 +60,33 @@ def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
     ]  # fmt: skip
 
 
+def test_a_packing_is_added_to_the_newest_start_alone(path, ledger):
+    for command in ("first", "second"):
+        record_start(path, ledger, DATA, command=command, stored_in="sqlite:///study.db")
+        before = json.loads(path.read_text())
+        record_packing(path, {"rows": [command]})
+    after = json.loads(path.read_text())
+    assert after["starts"][0]["packing"] == {"rows": ["first"]}
+    assert after["starts"][1].pop("packing") == {"rows": ["second"]}
+    assert after == before
+    record_start(path, ledger, DATA, command="third", stored_in="sqlite:///study.db")
+    assert packings(path) == [{"rows": ["second"]}, {"rows": ["first"]}]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(None, [], id="no-file"),
+        pytest.param('{"starts": 5}', [], id="no-list"),
+        pytest.param('{"starts": [5, {"packing": 6}, {}]}', [6], id="odd-starts"),
+    ],
+)
+def test_packings_are_read_from_whatever_file_there_is(path, text, expected):
+    if text is not None:
+        path.write_text(text)
+    assert packings(path) == expected
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -62,6 +95,7 @@ def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
         pytest.param("{}", id="without-starts"),
         pytest.param("\udcff", id="not-utf-8"),
         pytest.param("[]", id="a-list"),
+        pytest.param('{"starts": 5}', id="starts-that-are-no-list"),
     ],
 )
 def test_a_damaged_file_does_not_stop_the_study(path, ledger, text):

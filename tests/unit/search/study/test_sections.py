@@ -45,17 +45,27 @@ OUT_OF_RANGE = {
     "gpus": (
         Resources,
         {"gpus_per_trial": 1.5},
-        "gpus_per_trial: must be auto, in [0, 1) or a whole number, got 1.5",
+        "gpus_per_trial: must be auto or in [0, 1], got 1.5",
+    ),
+    "two-gpus": (
+        Resources,
+        {"gpus_per_trial": 2},
+        "gpus_per_trial: must be auto or in [0, 1], got 2",
+    ),
+    "negative-gpus": (
+        Resources,
+        {"gpus_per_trial": -0.5},
+        "gpus_per_trial: must be auto or in [0, 1], got -0.5",
     ),
     "gpus-nan": (
         Resources,
         {"gpus_per_trial": math.nan},
-        "gpus_per_trial: must be auto, in [0, 1) or a whole number, got nan",
+        "gpus_per_trial: must be auto or in [0, 1], got nan",
     ),
     "gpus-inf": (
         Resources,
         {"gpus_per_trial": math.inf},
-        "gpus_per_trial: must be auto, in [0, 1) or a whole number, got inf",
+        "gpus_per_trial: must be auto or in [0, 1], got inf",
     ),
     "concurrent": (Resources, {"max_concurrent": 0}, "max_concurrent: must be auto or >= 1, got 0"),
     "no-timeout": (
@@ -97,8 +107,8 @@ def test_equal_bounds_fix_a_setting():
     assert 0.2 not in Domain(low=0.1, high=0.1)
 
 
-@pytest.mark.parametrize("gpus", ["auto", 0, 0.25, 1, 2.0])
-def test_gpus_may_be_a_fraction_of_one_or_several_whole(gpus):
+@pytest.mark.parametrize("gpus", ["auto", 0, 0.25, 1, 1.0])
+def test_gpus_may_be_none_one_or_a_fraction_of_one(gpus):
     assert Resources(gpus_per_trial=gpus).gpus_per_trial == gpus
 
 
