@@ -48,7 +48,7 @@ def download(root: Path, *, timeout: float = 30.0) -> None:
     if _is_readable(root):
         _log.info("%s: CIFAR-10 is already there", root)
         return
-    dataset = _import_cifar10()
+    dataset = import_cifar10()
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as scratch:
@@ -67,7 +67,7 @@ def _is_readable(root: Path) -> bool:
     return True
 
 
-def _import_cifar10() -> Any:
+def import_cifar10() -> Any:
     """Return torchvision's CIFAR10 class.
 
     The torchvision of the package index is built for CUDA. Beside a CPU-only torch its compiled

@@ -220,8 +220,8 @@ def test_torchvision_that_cannot_be_imported_is_one_line_with_remedies(
 def test_torchvision_is_imported_on_demand_and_works_here():
     """In a process of its own: declared operators stay, and other tests may declare them too."""
     code = (
-        "import sys; from seresnet.download import _import_cifar10; "
-        "sys.stdout.write(f'{\"torchvision\" in sys.modules} {_import_cifar10().tgz_md5}')"
+        "import sys; from seresnet.download import import_cifar10; "
+        "sys.stdout.write(f'{\"torchvision\" in sys.modules} {import_cifar10().tgz_md5}')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "False c58f30108f718f92721af3b95e74349a", done.stderr
