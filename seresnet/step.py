@@ -47,7 +47,7 @@ class Stepper:
         self._config, self._data, self._dtype = config, data, dtype
         network: SEResNet = weights.model
         self._factors: Tensor | None = None
-        if dtype != torch.float32:
+        if dtype != weights.values.dtype:
             network, self._factors = low_precision(weights, dtype)
         self._trained = parameters(network)
         self._gradient = torch.zeros_like(learned.momentum)
@@ -101,7 +101,7 @@ class Stepper:
         logits = self._forward(images, row.is_kept_NC * self.plan.dropout_scale)
         labels = self._data.labels[row.indices_N]
         return blended_cross_entropy(
-            logits.float(),
+            logits.to(self.learned.weights.values.dtype),
             labels,
             labels[row.partners_N],
             lam=row.lam,
@@ -124,7 +124,8 @@ class Stepper:
         momentum.mul_(plan.momentum).add_(self._gradient)
         weights.trained.addcmul_(momentum, plan.step_scale)
         decay = plan.decay_S.index_select(0, self._step)
-        self.learned.averages.values.lerp_(weights.values, 1 - decay)
+        share = (1 - decay).to(weights.values.dtype)
+        self.learned.averages.values.lerp_(weights.values, share)
         self._refresh_factors()
 
     def _refresh_factors(self) -> None:
@@ -159,5 +160,5 @@ def blended_cross_entropy(
     """
     log_NK = F.log_softmax(logits_NK, dim=1)
     both_N2 = log_NK.gather(1, torch.stack((labels_N, others_N), dim=1))
-    target_N = torch.lerp(both_N2[:, 1], both_N2[:, 0], lam)
-    return -torch.lerp(target_N, log_NK.mean(1), smoothing).mean()
+    target_N = torch.lerp(both_N2[:, 1], both_N2[:, 0], lam.to(log_NK.dtype))
+    return -torch.lerp(target_N, log_NK.mean(1), smoothing.to(log_NK.dtype)).mean()

@@ -29,7 +29,7 @@ class Weights:
 
     model: SEResNet
     values: Tensor
-    """(n,), float32."""
+    """(n,), float32; tests of exactness use float64."""
     num_multiplied: int
     """So many at the front are the factors of matrix products, which are computed in bfloat16."""
     num_trained: int
@@ -42,7 +42,7 @@ class Weights:
         groups: list[list[Tensor]] = [[*multiplied], [*norms], [*model.buffers()]]
         sizes = [sum(_room(tensor) for tensor in group) for group in groups]
         tensors = [tensor for group in groups for tensor in group]
-        values = torch.zeros(sum(sizes), device=tensors[0].device)
+        values = tensors[0].new_zeros(sum(sizes))
         for tensor, view in zip(tensors, views(values, tensors), strict=True):
             view.copy_(tensor.detach())
             tensor.data = view
