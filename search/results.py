@@ -1,7 +1,9 @@
 """The tables of a study, derived from it, for people and pandas."""
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,45 @@ if TYPE_CHECKING:  # pandas takes half a second to import; writing tables does w
     import pandas as pd
 
 _NUM_BEFORE_PARAMS = 4
-_EPOCH_COLUMNS = ["trial", *(field.name for field in dataclasses.fields(EpochResult))]
+_RESULT_COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
+_EPOCH_COLUMNS = ["trial", *_RESULT_COLUMNS]
+_numbers_of = attrgetter(*_RESULT_COLUMNS)  # dataclasses.asdict copies: most of a table's time
+_PAUSE = 19  # times as long as the last writing took: a twentieth of the time goes into tables
+
+
+class Tables:
+    """The tables of a study that runs: they follow it as closely as a little time allows."""
+
+    def __init__(
+        self,
+        trials: Sequence[TrialRecord],
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            trials: the study's own list, which grows.
+            folder: of the study.
+            clock: seconds that never go back.
+        """
+        self._trials = trials
+        self._folder = folder
+        self._clock = clock
+        self._due = clock()
+
+    def note(self) -> None:
+        """Write the tables unless they were written just now; to be called at trials' ends."""
+        if self._clock() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write the tables."""
+        started = self._clock()
+        write_tables(self._trials, self._folder)
+        ended = self._clock()
+        self._due = ended + _PAUSE * (ended - started)
 
 
 def write_tables(trials: Sequence[TrialRecord], folder: Path) -> None:
@@ -24,7 +64,8 @@ def write_tables(trials: Sequence[TrialRecord], folder: Path) -> None:
     fixed = list(TRIAL_COLUMNS)
     columns = [*fixed[:_NUM_BEFORE_PARAMS], *params, *fixed[_NUM_BEFORE_PARAMS:]]
     write_csv(folder / "trials.csv", columns, (trial_row(t) for t in trials))
-    rows = ({"trial": t.id, **dataclasses.asdict(e)} for t in trials for e in _epochs_of(t))
+    epochs = ((t.id, *_numbers_of(e)) for t in trials for e in _epochs_of(t))
+    rows = (dict(zip(_EPOCH_COLUMNS, row, strict=True)) for row in epochs)
     write_csv(folder / "epochs.csv", _EPOCH_COLUMNS, rows)
 
 

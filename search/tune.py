@@ -129,17 +129,18 @@ def _search_and_deliver(study: work.Work, view: "View") -> None:
 
 
 def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") -> None:
-    """Run the trials; the tables follow every finished one, and are whole whatever happens."""
+    """Run the trials; the tables follow them, and are whole whatever happens."""
     from search.engine.trial import trainable
     from search.engine.tuning import run_search
-    from search.results import write_tables
+    from search.results import Tables
 
     folder, ledger = study.folder, study.ledger
+    tables = Tables(ledger.trials, folder.path)
 
     def observe(trial: "TrialRecord") -> None:
         view.trial_changed(trial)
         if trial.is_finished:
-            write_tables(ledger.trials, folder.path)
+            tables.note()
             folder.clear_checkpoints(ledger.trials)
             study.backups.note(ledger.num_events)
 
@@ -148,7 +149,7 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
     try:
         run_search(function, granted, course)
     finally:
-        write_tables(ledger.trials, folder.path)
+        tables.write()
 
 
 if __name__ == "__main__":

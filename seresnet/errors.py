@@ -8,6 +8,9 @@ UserError
 └── SystemRefusalError  the system refused a file: no space, no permission (exit 3)
 """
 
+GO_ON_WITH_ROOM = "free space, or mend the permissions; then run the same command again"
+"""What to do where the system refused a file."""
+
 
 class UserError(Exception):
     """A problem with its remedy; a command prints both and ends with `exit_code`.
@@ -53,5 +56,4 @@ class SystemRefusalError(UserError):
 
     def __init__(self, error: OSError) -> None:
         place = f"{error.filename}: " if error.filename else ""
-        hint = "free space, or mend the permissions; then run the same command again"
-        super().__init__(f"{place}{error.strerror or error}", hint)
+        super().__init__(f"{place}{error.strerror or error}", GO_ON_WITH_ROOM)

@@ -87,10 +87,12 @@ def session(
         "include_dashboard": False if address is None else None,
         "log_to_driver": verbose,
         "logging_level": logging.INFO if verbose else logging.CRITICAL,
-        "runtime_env": _runtime_env(ships_code=address is not None),
+        "runtime_env": None if address is None else _runtime_env(),
         **options,
     }
-    if address is not None:
+    if address is None:
+        os.environ.update(_WORKER_ENVIRONMENT)  # by `runtime_env` each worker is started anew
+    else:
         _check_listener(address)
     with _guarded_token(), hidden_from_children(), redirect_stdout(sys.stderr):
         _start(settings, address)
@@ -164,12 +166,12 @@ def _check_listener(address: str) -> None:
             return
 
 
-def _runtime_env(*, ships_code: bool) -> dict[str, Any]:
-    environment: dict[str, Any] = {"env_vars": dict(_WORKER_ENVIRONMENT)}
-    if ships_code:
-        environment["py_modules"] = [str(Path(package.__path__[0])) for package in PACKAGES]
-        environment["excludes"] = ["__pycache__/"]
-    return environment
+def _runtime_env() -> dict[str, Any]:
+    return {
+        "env_vars": dict(_WORKER_ENVIRONMENT),
+        "py_modules": [str(Path(package.__path__[0])) for package in PACKAGES],
+        "excludes": ["__pycache__/"],
+    }
 
 
 @contextmanager

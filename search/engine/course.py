@@ -5,7 +5,7 @@ from search.study.breaker import Breaker
 from search.study.errors import MachineError, UnfinishedError
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
-from seresnet.errors import UserError
+from seresnet.errors import GO_ON_WITH_ROOM, UserError
 
 
 class Course:
@@ -42,9 +42,7 @@ class Course:
 
     def machine_refused(self, reason: str) -> None:
         """Take note that a worker could not read or write: no trial is to blame."""
-        self._end(
-            MachineError(reason, "free space, or mend the permissions; then run the same command")
-        )
+        self._end(MachineError(reason, GO_ON_WITH_ROOM))
 
     def raise_if_ended(self) -> None:
         """Say why the search ended before its last trial, if it did.

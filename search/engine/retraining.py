@@ -25,7 +25,7 @@ from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.device import place, resolve_precision
 from seresnet.epoch import EpochResult
-from seresnet.errors import DamagedError, UserError
+from seresnet.errors import GO_ON_WITH_ROOM, DamagedError, UserError
 from seresnet.model_file import load_model
 from seresnet.predict import predict
 from seresnet.run import run
@@ -131,8 +131,7 @@ def _unfinished(job: Job, reason: Exception) -> UserError:
     if isinstance(reason, DamagedError):
         return DamagedStudyError(reason.message, reason.hint)
     if isinstance(reason, OSError):
-        hint = "free space, or mend the permissions; then run the same command"
-        return MachineError(refused(reason, job.folder), hint)
+        return MachineError(refused(reason, job.folder), GO_ON_WITH_ROOM)
     text = " ".join(str(reason).split()) or type(reason).__name__
     hint = "mend the cause, then run the same command: it goes on from the last checkpoint"
     if isinstance(reason, DivergedError):

@@ -10,10 +10,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from search.study.errors import DamagedStudyError, ForeignVersionError
-from search.study.storage import BUSY_SECONDS, RECOVER, refusal_of_file
+from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError
+from search.study.storage import BUSY_SECONDS, refusal_of_file
 from seresnet.errors import UserError
 from seresnet.failpoints import reach
+from seresnet.files import sync_folder
 
 _log = logging.getLogger(__name__)
 _KEPT = 2
@@ -136,6 +137,7 @@ def back_up(path: Path, folder: Path, num_events: int) -> Path:
         quick_check(temporary)
         reach("before-backup", backup.name)
         temporary.replace(backup)
+        sync_folder(folder)
     finally:
         _clear(folder, ".study.*")
     for old in newest_first(folder)[_KEPT:]:
@@ -183,6 +185,7 @@ def recover(path: Path, backups: Path, check: Callable[[Path], object] = quick_c
     kept = _set_aside([*_journals(path), path], "damaged")
     reach("in-recovery", path.name)
     staged.replace(path)
+    sync_folder(path.parent)
     at = datetime.fromtimestamp(backup.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     left = f"; the damaged file is kept as {kept[-1].name}" if kept else ""
     return f"{path}: recovered from {backup.name} of {at} ({_num_events(backup)} events){left}"
@@ -226,6 +229,7 @@ def _set_aside(paths: list[Path], why: str) -> list[Path]:
     for path in paths:
         if path.exists():
             kept.append(path.replace(path.with_name(f"{path.name}.{why}-{number}")))
+            sync_folder(path.parent)  # in their order, whatever comes next
     return kept
 
 

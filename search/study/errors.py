@@ -9,6 +9,9 @@ UserError (exit 2)
 
 from seresnet.errors import UserError
 
+RECOVER = "the same command with --recover takes the last good backup"
+"""What to do about a damaged study; not about one in a server, whose backups are its own."""
+
 
 class UnfinishedError(UserError):
     """Finished without a completed trial, or could not finish."""

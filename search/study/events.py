@@ -31,10 +31,17 @@ class Event:
     """Of the trial."""
     content: Mapping[str, Any]
     """As it is stored now, without number and hash."""
-    is_intact: bool
-    """Whether the content still has the hash that it was sealed with."""
     epoch: int = 0
     """From 1; 0 where the event is no epoch."""
+    sha256: str = ""
+    """That it was sealed with."""
+    beside: object = None
+    """What was sealed with it and is stored elsewhere."""
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the content still has the hash that it was sealed with."""
+        return self.sha256 == _hash(self.content, self.seq, self.number, self.beside)
 
     @property
     def place(self) -> str:
@@ -126,9 +133,8 @@ def _unseal(
     kind: str, number: int, stored: Mapping[str, Any], *, beside: object, epoch: int = 0
 ) -> Event:
     content = {key: value for key, value in stored.items() if key not in ("seq", "sha256")}
-    seq = stored.get("seq", 0)
-    is_intact = stored.get("sha256") == _hash(content, seq, number, beside)
-    return Event(seq, kind, number, content, is_intact, epoch)
+    seq, sha256 = stored.get("seq", 0), stored.get("sha256", "")
+    return Event(seq, kind, number, content, epoch, sha256, beside)
 
 
 def _hash(content: Mapping[str, object], seq: int, number: int, beside: object) -> str:

@@ -13,13 +13,13 @@ from optuna.storages import BaseStorage
 
 from search.study.backup import Backups, check_study, quick_check, recover, set_aside_newer
 from search.study.binding import Binding
-from search.study.errors import DamagedStudyError, ForeignVersionError, MachineError
+from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError, MachineError
 from search.study.header import STUDY_NAME, load_study, refuse_damage
 from search.study.ledger import Ledger
 from search.study.lock import database_locked, locked
 from search.study.records import TrialRecord, incumbent
 from search.study.space import StudyConfig, dump_study
-from search.study.storage import RECOVER, Location, close_storage, open_storage, translated
+from search.study.storage import Location, close_storage, open_storage, translated
 from seresnet.errors import ConfigError
 from seresnet.fence import Fence
 from seresnet.files import write_text
@@ -118,9 +118,10 @@ class StudyFolder:
     def clear_checkpoints(self, trials: Sequence[TrialRecord]) -> None:
         """Delete the checkpoints of finished trials, the incumbent's excepted."""
         best = incumbent(trials)
-        for trial in trials:
-            if trial.is_finished and trial is not best:
-                shutil.rmtree(self.checkpoints / trial.id, ignore_errors=True)
+        ended = {t.id for t in trials if t.is_finished and t is not best}
+        for folder in self.checkpoints.glob("t[0-9]*"):  # few are there, however many have ended
+            if folder.name in ended:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def take_over_checkpoints(self, trials: Sequence[TrialRecord]) -> None:
         """End what an earlier driver has begun: its workers, which may outlive it, write no more.

@@ -7,7 +7,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from search.study.config import loads
-from search.study.errors import DamagedStudyError, ForeignVersionError
+from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError
 from search.study.events import find_damage
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.errors import ConfigError, DataError
@@ -82,9 +82,7 @@ def refuse_damage(study: optuna.Study) -> None:
     """
     damage = next(find_damage(study.get_trials(deepcopy=False)), None)
     if damage is not None:
-        raise DamagedStudyError(
-            f"study.db: {damage}", "the same command with --recover takes the last good backup"
-        )
+        raise DamagedStudyError(f"study.db: {damage}", RECOVER)
 
 
 def bind_images(study: optuna.Study, report: Mapping[str, object]) -> None:

@@ -24,9 +24,10 @@ from search.study.header import (
     stored_config,
 )
 from search.study.records import Host, Suggestion, TrialRecord, read_record
-from search.study.rungs import is_stopped, rung_epochs
+from search.study.rules import Rules
 from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
 from search.study.space import StudyConfig
+from search.study.transaction import one_transaction
 from seresnet.epoch import EpochResult
 from seresnet.failpoints import reach
 
@@ -37,7 +38,8 @@ _log = logging.getLogger(__name__)
 class Ledger:
     """A study with its rules: baseline and recipes first, then the sampler; stops at the rungs."""
 
-    def __init__(self, study: optuna.Study, config: StudyConfig) -> None:
+    def __init__(self, storage: BaseStorage, study: optuna.Study, config: StudyConfig) -> None:
+        self._storage = storage
         self._study = study
         self.config = config
         self.observe: Callable[[TrialRecord], object] = lambda trial: None
@@ -45,17 +47,10 @@ class Ledger:
         # A trial that waits was chosen but never handed out: asking takes it up again.
         stored = study.get_trials(deepcopy=False)
         self.trials = [read_record(t) for t in stored if t.state != TrialState.WAITING]
-        self._newest = max(stored, key=last_seq, default=None)
-        self.num_events = last_seq(self._newest) if self._newest else 0
+        self.num_events = max(map(last_seq, stored), default=0)
         self._handles: dict[int, Trial] = {}
-        self._orphans = [t.number for t in self.trials if t.state == "RUNNING"]
-        self._fixed = [("baseline", config.baseline), *config.recipes.items()]
-        budget = config.study
-        self._rungs = rung_epochs(
-            min_epochs=budget.min_epochs,
-            max_epochs=budget.max_epochs,
-            reduction_factor=budget.reduction_factor,
-        )[:-1]
+        self._orphans: list[int] = []
+        self._rules = Rules(config)
 
     @classmethod
     def open(
@@ -78,7 +73,7 @@ class Ledger:
         """
         study = create_study(storage, config, study_name)
         refuse_damage(study)
-        ledger = cls(study, config)
+        ledger = cls(storage, study, config)
         ledger._settle()
         if config.study.num_trials < len(ledger.trials):
             _log.warning("study.num_trials is below the trials that the study holds already")
@@ -92,7 +87,7 @@ class Ledger:
             DamagedStudyError: the storage holds no such study, or it cannot be read.
         """
         study = load_study(storage, study_name)
-        return cls(study, stored_config(study))
+        return cls(storage, study, stored_config(study))
 
     def bind_images(self, report: Mapping[str, object]) -> None:
         """Keep the hashes of the study's images; refuse others on a later start.
@@ -134,6 +129,7 @@ class Ledger:
         """
         if self._orphans:
             record = self.trials[self._orphans.pop(0)]
+            self.begin_attempt(record.number)
         elif len(self.trials) < self.config.study.num_trials:
             record = self._ask()
         else:
@@ -142,15 +138,15 @@ class Ledger:
             number=record.number,
             params=record.params,
             seed=record.seed,
-            attempt=self.begin_attempt(record.number),
+            attempt=record.attempts,
             epochs_stored=len(record.epochs),
         )
 
     def begin_attempt(self, number: int) -> int:
         """Count one more start of a trial and return its number, from 1; older ones are over."""
         record = self.trials[number]
+        self._set(record, "attempts", record.attempts + 1)
         record.attempts += 1
-        self._set(record, "attempts", record.attempts)
         return record.attempts
 
     def report(self, number: int, result: EpochResult, host: Host, *, attempt: int) -> bool:
@@ -168,14 +164,17 @@ class Ledger:
             return False
         if result.val_accuracy is None or not math.isfinite(result.val_accuracy):
             raise ValueError(f"{record.id}: val_accuracy must be finite, got {result.val_accuracy}")
-        if record.host != host:
-            record.host = host
-            self._set(record, "host", dataclasses.asdict(host))
-        if result.epoch not in record.epochs:
-            # The metrics first: an epoch counts as stored once its value is.
-            self._record(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
-            reach("before-value", record.id)
-            self._handle(number).report(result.val_accuracy, result.epoch)
+        is_new = result.epoch not in record.epochs
+        with one_transaction(self._storage):
+            if record.host != host:
+                self._set(record, "host", dataclasses.asdict(host))
+            if is_new:
+                # The metrics first: an epoch counts as stored once its value is.
+                self._record(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
+                reach("before-value", record.id)
+                self._handle(number).report(result.val_accuracy, result.epoch)
+        record.host = host
+        if is_new:
             reach("after-value", record.id)
             self.num_events += 1
             record.epochs[result.epoch] = result
@@ -197,40 +196,47 @@ class Ledger:
         if not record.is_finished and attempt in (None, record.attempts):
             self._finish(record, "FAIL", kind, error_kind=kind, error=error)
 
-    def is_exempt(self, number: int) -> bool:
-        """Return whether a trial is never stopped: the baseline and the recipes are not."""
-        return number < len(self._fixed) or self.config.pruner.name == "none"
-
     def _settle(self) -> None:
         """Do what a kill left half done: one suggestion, one decision or one end at the most."""
+        stored, newest = self._study.get_trials(deepcopy=False), self.num_events
         for record in [t for t in self.trials if not t.is_finished]:
-            attributes = self._study.get_trials(deepcopy=False)[record.number].user_attrs
-            if ASK not in attributes:
+            trial = stored[record.number]
+            if ASK not in trial.user_attrs:
                 self._complete(record)
-            elif END in attributes:
-                self._tell(record, attributes[END]["state"])
-            elif self._newest and record.number == self._newest.number and record.epochs:
+            elif END in trial.user_attrs:
+                self._tell(record, trial.user_attrs[END]["state"])
+                self._note_end(record, trial.user_attrs[END]["state"])
+            elif record.epochs and last_seq(trial) == newest:
                 self._decide(record, max(record.epochs))
-        self._orphans = [t.number for t in self.trials if not t.is_finished]
+        self.take_back()
 
     def _ask(self) -> TrialRecord:
-        number = len(self.trials)
-        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if number < len(self._fixed) and not waiting:
-            self._study.enqueue_trial(dict(self._fixed[number][1]))
-        self._set_sampler(number)
-        self._handles[number] = self._study.ask(distributions(self.config))
-        reach("in-ask", str(number))
-        record = TrialRecord(number=number, params={})
+        record = TrialRecord(number=len(self.trials), params={})
+        self._set_sampler(record.number)
+        with one_transaction(self._storage):
+            self._enqueue(self._rules.given(record.number))
+            self._handles[record.number] = self._study.ask(distributions(self.config))
+            reach("in-ask", str(record.number))
+            self._seal_suggestion(record)
+            self._set(record, "attempts", 1)
+        record.attempts = 1
         self.trials.append(record)
-        self._seal_suggestion(record)
+        self.num_events += 1
         return record
+
+    def _enqueue(self, given: Mapping[str, float] | None) -> None:
+        """Let a trial wait to be asked for, unless one does that an earlier start has chosen."""
+        if given is not None:
+            waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            if not waiting:
+                self._study.enqueue_trial(dict(given))
 
     def _complete(self, record: TrialRecord) -> None:
         """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
         self._set_sampler(record.number)
         finish_asking(self._study, self._handle(record.number), distributions(self.config))
         self._seal_suggestion(record)
+        self.num_events += 1
 
     def _seal_suggestion(self, record: TrialRecord) -> None:
         number, trial = record.number, self._handle(record.number)
@@ -238,11 +244,10 @@ class Ledger:
         # The study file gives whole numbers as floats.
         values = trial.params.items()
         record.params = {name: int(v) if is_integer(name) else float(v) for name, v in values}
-        record.name = self._fixed[number][0] if number < len(self._fixed) else ""
+        record.name = self._rules.name_of(number)
         record.seed = hashed_seed(self.config.study.seed, number, 1)
         content = {"name": record.name, "seed": record.seed}
         self._record(record, ASK, content, beside=record.params)
-        self.num_events += 1
 
     def _set_sampler(self, number: int) -> None:
         seed = hashed_seed(self.config.study.seed, number)
@@ -250,34 +255,27 @@ class Ledger:
 
     def _decide(self, record: TrialRecord, epoch: int) -> None:
         """End a trial whose newest epoch was its last, or lost at a rung."""
-        if epoch >= self.config.study.max_epochs:
-            self._finish(record, "COMPLETE", "max_epochs")
-        elif self._is_stopped(record, epoch):
-            self._finish(record, "PRUNED", f"rung {epoch}")
-
-    def _is_stopped(self, record: TrialRecord, epoch: int) -> bool:
-        if epoch not in self._rungs or self.is_exempt(record.number):
-            return False
-        at_rung = [t.epochs[epoch].val_accuracy for t in self.trials if epoch in t.epochs]
-        values = [value for value in at_rung if value is not None]
-        own = record.epochs[epoch].val_accuracy
-        assert own is not None  # report() refuses such a result
-        return is_stopped(own, values, reduction_factor=self.config.study.reduction_factor)
+        if end := self._rules.end_after(self.trials, record, epoch):
+            self._finish(record, *end)
 
     def _finish(
         self, record: TrialRecord, state: str, reason: str, *, error_kind: str = "", error: str = ""
     ) -> None:
         end = {"state": state, "stop_reason": reason, "error_kind": error_kind, "error": error}
-        self._record(record, END, end)
+        with one_transaction(self._storage):
+            self._record(record, END, end)
+            reach("before-tell", record.id)
+            self._tell(record, state)
         self.num_events += 1
         record.finish(**end)
-        reach("before-tell", record.id)
-        self._tell(record, state)
+        self._note_end(record, state)
 
     def _tell(self, record: TrialRecord, state: str) -> None:
         # tell(PRUNED) takes no value: the study keeps the last one reported
         values = [record.value] if state == "COMPLETE" and record.value is not None else None
         self._study.tell(record.number, values, state=TrialState[state])
+
+    def _note_end(self, record: TrialRecord, state: str) -> None:
         reach("after-tell", record.id)
         record.state = state
         self._handles.pop(record.number, None)

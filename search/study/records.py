@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from search.study.errors import DamagedStudyError
+from search.study.errors import RECOVER, DamagedStudyError
 from search.study.events import events_of
 from seresnet.epoch import EpochResult
 
@@ -149,8 +149,7 @@ def read_record(trial: "FrozenTrial") -> TrialRecord:
                     record.finish(**event.content)
     except (KeyError, TypeError) as error:
         raise DamagedStudyError(
-            f"study.db: {record.id} cannot be read: {error}",
-            "take the last good backup with --recover",
+            f"study.db: {record.id} cannot be read: {error}", RECOVER
         ) from error
     record.state = trial.state.name  # an end that is not told yet is still to come
     return record

@@ -60,28 +60,29 @@ def replay(
         DamagedStudyError: the storage holds no such study, or it cannot be read.
     """
     study = load_study(storage, study_name)
-    config, trials = stored_config(study), _read(study)
+    config = stored_config(study)
+    trials, damage = _read(study)
     events = history(trials)
     kinds = Counter(event.kind for event in events)
-    verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"])
-    verdict.difference = next(find_damage(trials), "")
-    if not verdict.difference:
+    verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"], difference=damage)
+    if not damage:
         made = [read_record(trial) for trial in trials]
         _play(made, _twin(config, kinds["ask"]), events, verdict, observe)
     return verdict
 
 
-def _read(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials of a study, which a driver may be writing.
+def _read(study: optuna.Study) -> tuple[list[FrozenTrial], str]:
+    """Return the trials of a study, which a driver may be writing, and their first damage.
 
     Optuna reads attributes and values one after the other; what came in between looks like damage,
     and is gone at a second look.
     """
     for _ in range(_LOOKS):
         trials = study.get_trials(deepcopy=False)
-        if not any(find_damage(trials)):
+        damage = next(find_damage(trials), "")
+        if not damage:
             break
-    return trials
+    return trials, damage
 
 
 def _twin(config: StudyConfig, num_trials: int) -> Ledger:

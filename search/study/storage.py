@@ -19,11 +19,10 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from search.study.errors import DamagedStudyError, ForeignVersionError, MachineError
+from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError, MachineError
 from seresnet.errors import ConfigError, UserError
 
 VARIABLE = "SEARCH_STORAGE_URL"
-RECOVER = "the same command with --recover takes the last good backup"
 _RESTORE = "restore the database from its backups, or start another study with --name"
 BUSY_SECONDS = 60  # a dashboard may read while the driver writes
 _CONNECT_SECONDS = 10
@@ -207,7 +206,7 @@ def translated(location: Location) -> Iterator[None]:
         message, own = error.message, "study.db: "
         if message.startswith(own):
             message = f"{location.masked}: {message.removeprefix(own)}"
-        is_recoverable = location.is_sqlite or "--recover" not in error.hint
+        is_recoverable = location.is_sqlite or RECOVER not in error.hint
         raise type(error)(message, error.hint if is_recoverable else _RESTORE) from error
     except UserError:
         raise

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.results import incumbent, read_epochs, read_trials, trial_row, write_tables
+from search.results import (
+    Tables,
+    incumbent,
+    read_epochs,
+    read_trials,
+    trial_row,
+    write_tables,
+)
 from search.study.records import Host, TrialRecord
 from seresnet.epoch import EpochResult
 from seresnet.errors import DataError
@@ -219,3 +226,37 @@ def test_tables_are_written_without_pandas():
     code = "import sys, search.results; print({'pandas', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+class Watch:
+    """A clock, and how long a writing of tables takes on it."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.written = 100.0, []
+        monkeypatch.setattr("search.results.write_tables", self.write)
+        self.seconds = seconds
+
+    def write(self, trials, folder):
+        self.written.append(len(trials))
+        self.now += self.seconds
+
+
+def test_tables_follow_every_end_that_lies_apart(monkeypatch, tmp_path):
+    watch, trials = Watch(monkeypatch, seconds=0.01), []
+    tables = Tables(trials, tmp_path, clock=lambda: watch.now)
+    for number in range(3):
+        trials.append(trial(number))
+        tables.note()
+        watch.now += 1.0
+    assert watch.written == [1, 2, 3]
+
+
+def test_tables_take_a_twentieth_of_the_time_where_ends_come_thick(monkeypatch, tmp_path):
+    watch = Watch(monkeypatch, seconds=0.5)
+    tables = Tables([], tmp_path, clock=lambda: watch.now)
+    while watch.now < 200:
+        tables.note()
+        watch.now += 0.125
+    assert len(watch.written) == 10
+    tables.write()  # whatever was written just now
+    assert len(watch.written) == 11

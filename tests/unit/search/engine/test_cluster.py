@@ -43,13 +43,17 @@ def listener():
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_a_session_starts_a_ray_of_its_own_and_ends_it(calls):
+def test_a_session_starts_a_ray_of_its_own_and_ends_it(calls, monkeypatch):
+    monkeypatch.setenv(
+        "TUNE_FUNCTION_THREAD_TIMEOUT_S", "2"
+    )  # Ray's default, and undone at the end
     with session(num_cpus=2):
         (options,) = calls
         assert options["address"] == "local"  # whatever cluster runs on this machine already
         assert options["include_dashboard"] is False
         assert options["num_cpus"] == 2
-        assert "py_modules" not in options["runtime_env"]
+        assert options["runtime_env"] is None  # its workers inherit the driver's environment
+        assert os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] == "60"
     assert calls[1:] == ["shutdown"]
 
 

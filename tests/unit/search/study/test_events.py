@@ -71,7 +71,7 @@ def test_values_that_json_cannot_hold_are_refused():
 
 
 def test_a_place_is_named_for_a_person():
-    event = Event(17, "epoch", 3, {}, is_intact=True, epoch=2)
+    event = Event(17, "epoch", 3, {}, epoch=2)
     assert event.place == "event 17: t0003 epoch 2"
     assert dataclasses.replace(event, kind="ask", epoch=0).place == "event 17: t0003 ask"
 

@@ -202,7 +202,7 @@ def test_an_epoch_that_came_while_the_study_was_read_is_no_damage(played_in_part
     torn[0].intermediate_values[99] = 0.5
     looks = [torn, trials]
     study.get_trials = lambda **_: looks.pop(0)
-    assert replay_module._read(study) == trials
+    assert replay_module._read(study) == (trials, "")
 
 
 def test_a_study_without_this_programs_marks_is_called_damaged():
