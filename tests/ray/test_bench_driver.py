@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 def test_both_drivers_run_the_same_trials_and_the_ratio_comes_last():
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "bench_driver.py")]
-        + ["--trials", "8", "--rounds", "1"],
+        [sys.executable, "benchmarks/bench_driver.py", "--trials", "8", "--rounds", "1"],
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip

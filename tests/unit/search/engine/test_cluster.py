@@ -44,9 +44,7 @@ def listener():
 
 
 def test_a_session_starts_a_ray_of_its_own_and_ends_it(calls, monkeypatch):
-    monkeypatch.setenv(
-        "TUNE_FUNCTION_THREAD_TIMEOUT_S", "2"
-    )  # Ray's default, and undone at the end
+    monkeypatch.setenv("TUNE_FUNCTION_THREAD_TIMEOUT_S", "2")
     with session(num_cpus=2):
         (options,) = calls
         assert options["address"] == "local"  # whatever cluster runs on this machine already

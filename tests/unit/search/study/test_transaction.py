@@ -34,10 +34,25 @@ def attributes(path):
     return storage.get_study_user_attrs(storage.get_all_studies()[0]._study_id)
 
 
-def set_two(storage):
+def set_two(storage, study=1):
     """Write two values, each of which Optuna commits."""
     for name in ("one", "two"):
-        storage.set_study_user_attr(1, name, name)
+        storage.set_study_user_attr(study, name, name)
+
+
+def set_two_and_die(storage, study=1):
+    with one_transaction(storage):
+        set_two(storage, study)
+        raise Killed
+
+
+def set_two_and_roll_back(storage):
+    """As Optuna does, without a word, where a row is there already."""
+    with one_transaction(storage):
+        set_two(storage)
+        session = storage.scoped_session()
+        session.execute(text("SELECT 1"))
+        session.rollback()
 
 
 def test_another_process_sees_all_writes_at_the_end_and_none_before(path, storage):
@@ -49,29 +64,24 @@ def test_another_process_sees_all_writes_at_the_end_and_none_before(path, storag
 
 
 def test_nothing_is_stored_of_a_block_that_raises_and_the_storage_serves_on(path, storage):
-    with pytest.raises(Killed), one_transaction(storage):
-        set_two(storage)
-        raise Killed
+    with pytest.raises(Killed):
+        set_two_and_die(storage)
     assert "one" not in attributes(path)
     set_two(storage)
     assert {"one", "two"} <= set(attributes(path))
 
 
 def test_a_transaction_that_was_rolled_back_within_is_not_taken_for_stored(path, storage):
-    with pytest.raises(InvalidRequestError), one_transaction(storage):
-        set_two(storage)
-        session = storage.scoped_session()
-        session.execute(text("SELECT 1"))
-        session.rollback()  # as Optuna does where a row is there already
+    with pytest.raises(InvalidRequestError):
+        set_two_and_roll_back(storage)
     assert "one" not in attributes(path)
 
 
 def test_storage_in_memory_stores_each_write_at_once():
     storage = InMemoryStorage()
     Ledger.open(storage, CONFIG)
-    with pytest.raises(Killed), one_transaction(storage):
-        storage.set_study_user_attr(0, "one", "one")
-        raise Killed
+    with pytest.raises(Killed):
+        set_two_and_die(storage, study=0)
     assert storage.get_study_user_attrs(0)["one"] == "one"
 
 
