@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from search.engine.cube import Cube, Floats
 from search.engine.curves import Noise
 from search.study.space import StudyConfig
 from seresnet.errors import DataError
+
+if TYPE_CHECKING:  # pandas takes half a second to import
+    import pandas as pd
 
 
 class Recorded:
@@ -38,19 +42,11 @@ class Recorded:
         Raises:
             DataError: the tables lack something, or belong to another space or length.
         """
-        trials = results.read_trials(path.parent)
-        epochs = results.read_epochs(path.parent)
+        trials, epochs = _tables(path, config)
         complete = trials[trials["state"] == "COMPLETE"]
-        missing = [name for name in config.space if name not in trials]
-        if missing:
-            raise DataError(
-                f"{path.parent / 'trials.csv'}: {missing[0]}: no such column, but it is searched",
-                f"name the study file of these tables, {path.parent / 'study.yaml'}",
-            )
         if complete.empty:
             raise DataError(f"{path}: no trial is complete", "let the study run on")
-        once = epochs.drop_duplicates(["trial", "epoch"])
-        table = once.pivot(index="trial", columns="epoch", values="val_accuracy")
+        table = epochs.pivot(index="trial", columns="epoch", values="val_accuracy")
         values = table.reindex(complete["trial"]).to_numpy(dtype=float)
         _refuse_other_lengths(path, values, config.study.max_epochs)
         cube = Cube(config, np.full(len(config.space), 0.5))
@@ -76,6 +72,30 @@ class Recorded:
         distances = np.linalg.norm(self._points - self._cube.share(params), axis=1)
         index = int(distances.argmin())
         return index, float(distances[index])
+
+
+def _tables(path: Path, config: StudyConfig) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Return trials and epochs of a study's tables.
+
+    Raises:
+        DataError: one cannot be read, lacks a column, or holds an epoch twice.
+    """
+    fits = f"name the study file of these tables, {path.parent / 'study.yaml'}"
+    try:
+        trials, epochs = results.read_trials(path.parent), results.read_epochs(path.parent)
+    except ValueError as error:  # pandas: a text among numbers, or lines of unequal length
+        anew = "any start of the study writes its tables anew"
+        raise DataError(f"{path.parent}: its tables cannot be read: {error}", anew) from error
+    needed = {"trials.csv": (trials, ["trial", "state", *config.space])}
+    needed["epochs.csv"] = (epochs, ["trial", "epoch", "val_accuracy"])
+    for name, (table, columns) in needed.items():
+        for column in [column for column in columns if column not in table]:
+            raise DataError(f"{path.parent / name}: {column}: no such column, but needed", fits)
+    if epochs.duplicated(["trial", "epoch"]).any():
+        raise DataError(
+            f"{path}: holds an epoch of a trial twice", "any start of the study writes it anew"
+        )
+    return trials, epochs
 
 
 def _refuse_other_lengths(path: Path, values: Floats, max_epochs: int) -> None:

@@ -108,6 +108,26 @@ def test_a_complete_trial_without_any_epoch_is_refused(copied):
         Recorded.read(copied / "epochs.csv", CONFIG)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        pytest.param("epochs.csv", "val_accuracy,", "accuracy,", "val_accuracy: no", id="column"),
+        pytest.param("trials.csv", "state,", "fate,", "state: no such column", id="state"),
+        pytest.param("epochs.csv", "t0012,7,", "t0012,6,", "an epoch of a trial twice", id="twice"),
+        pytest.param("epochs.csv", "t0012,7,", "t0012,x,", "cannot be read", id="text"),
+        pytest.param("trials.csv", "t0012,", "t0012,,,,", "cannot be read", id="cells"),
+    ],
+)
+def test_tables_that_are_none_are_refused_with_their_name(copied, name, old, new, message):
+    table = copied / name
+    assert old in table.read_text()
+    table.write_text(table.read_text().replace(old, new, 1))
+    with pytest.raises(DataError, match=message) as caught:
+        Recorded.read(copied / "epochs.csv", CONFIG)
+    assert caught.value.message.startswith(str(copied))
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize("name", ["trials.csv", "epochs.csv"])
 def test_a_missing_table_is_named(copied, name):
     (copied / name).unlink()
