@@ -73,7 +73,7 @@ def compare(
                 study,
                 curves[name],
                 workers=num_workers,
-                seed=config.study.seed + k,
+                seed=(config.study.seed + k) % 2**32,
                 max_epochs_total=budget,
             )
             outcomes.append(outcome)

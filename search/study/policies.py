@@ -66,7 +66,7 @@ def parse_policy(text: str) -> Policy:
             found["sampler"] = part
         elif part == "none":
             found["pruner"] = part
-        elif kind == "asha" and first.removesuffix("%").isdigit() and _is_number(factor, 2):
+        elif kind == "asha" and first.removesuffix("%").isdecimal() and _is_number(factor, 2):
             found |= {"pruner": kind, "min_epochs": first, "reduction_factor": int(factor)}
         elif part[:1] == "x" and _is_number(part[1:], 1):
             found["times"] = int(part[1:])
@@ -99,4 +99,4 @@ def _first_rung(text: str, max_epochs: int) -> int:
 
 
 def _is_number(text: str, least: int) -> bool:
-    return text.isdigit() and int(text) >= least
+    return text.isdecimal() and int(text) >= least

@@ -7,7 +7,8 @@ import pytest
 from fakes import CONFIG
 from search.engine.comparison import compare, standard_error
 from search.engine.curves import make_family
-from search.study.policies import parse_policy
+from search.engine.virtual import simulate
+from search.study.policies import parse_policy, with_budget
 
 CURVES = {name: make_family(name, CONFIG) for name in ("crossing-none", "crossing-strong")}
 
@@ -57,6 +58,14 @@ def test_progress_counts_every_search():
     seen = []
     rows_of("study", "none", observe=lambda *counts: seen.append(counts))
     assert seen == [(k, 12) for k in range(1, 13)]
+
+
+def test_seeds_go_round_at_the_largest():
+    last = with_budget(CONFIG, seed=2**32 - 1)
+    curves = {"crossing-none": CURVES["crossing-none"]}
+    (both,) = compare(last, curves, [parse_policy("study")], workers=[2], num_seeds=2)
+    ends = [simulate(CONFIG, *curves.values(), workers=2, seed=s).regret for s in (2**32 - 1, 0)]
+    assert both.regret == pytest.approx(statistics.mean(ends))
 
 
 def test_the_standard_error_is_that_of_the_mean():

@@ -51,7 +51,21 @@ def test_another_budget_keeps_all_the_rest():
 
 @pytest.mark.parametrize(
     "name",
-    ["tpee", "asha", "asha:", "asha:1", "asha:1,1", "asha:x,2", "asha:-1,2", "x0", "x", "", "tpe+"],
+    [
+        "tpee",
+        "asha",
+        "asha:",
+        "asha:1",
+        "asha:1,1",
+        "asha:x,2",
+        "asha:-1,2",
+        "asha:²,2",
+        "x²",
+        "x0",
+        "x",
+        "",
+        "tpe+",
+    ],
 )
 def test_what_has_no_meaning_is_refused_with_what_has(name):
     with pytest.raises(ConfigError, match="unknown part") as caught:
