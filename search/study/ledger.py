@@ -250,8 +250,7 @@ class Ledger:
         self._record(record, ASK, content, beside=record.params)
 
     def _set_sampler(self, number: int) -> None:
-        seed = hashed_seed(self.config.study.seed, number)
-        self._study.sampler = make_sampler(self.config.sampler, seed=seed)
+        self._study.sampler = make_sampler(self.config, number=number)
 
     def _decide(self, record: TrialRecord, epoch: int) -> None:
         """End a trial whose newest epoch was its last, or lost at a rung."""

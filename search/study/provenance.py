@@ -13,7 +13,7 @@ from typing import Any
 from search.study.ledger import Ledger
 from seresnet.files import write_text
 
-_PACKAGES = ("torch", "ray", "optuna", "pandas", "numpy", "pydantic")
+_PACKAGES = ("torch", "ray", "optuna", "pandas", "numpy", "scipy", "pydantic")
 _SOURCE = Path(__file__).resolve().parents[2]
 
 

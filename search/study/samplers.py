@@ -6,7 +6,8 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
-from search.study.space import SamplerConfig, StudyConfig
+from search.study.numeric_samplers import ResumableGPSampler, SobolSampler
+from search.study.space import StudyConfig
 
 
 def hashed_seed(*parts: int) -> int:
@@ -15,17 +16,35 @@ def hashed_seed(*parts: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
-def make_sampler(config: SamplerConfig, *, seed: int) -> optuna.samplers.BaseSampler:
-    """Return a new sampler; with the study's history it alone determines the next suggestion.
+def make_sampler(config: StudyConfig, *, number: int) -> optuna.samplers.BaseSampler:
+    """Return a new sampler; with the study's history it alone determines one suggestion.
 
     TPE is left at Optuna 5's defaults: multivariate, and it keeps away from running trials
     (constant liar), which is what parallel trials need.
 
+    GP models COMPLETE trials only: where trials are stopped early it never learns what was bad
+    about the stopped ones, and proposes their like again. Use it with `pruner: {name: none}`.
+
+    Args:
+        config: the study's.
+        number: of the trial.
+
     Source: Bergstra et al. 2011, NeurIPS, section 4; Watanabe 2023, https://arxiv.org/abs/2304.11127.
     """
-    if config.name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.num_startup)
+    num_startup = config.sampler.num_startup
+    seed = hashed_seed(config.study.seed, number)
+    match config.sampler.name:
+        case "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        case "qmc":
+            # One scramble a study: its points are even because they are of one sequence.
+            return SobolSampler(distributions(config), seed=hashed_seed(config.study.seed))
+        case "gp":
+            return ResumableGPSampler(
+                seed=seed, n_startup_trials=num_startup, warn_independent_sampling=False
+            )
+        case "tpe":
+            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=num_startup)
 
 
 def distributions(config: StudyConfig) -> dict[str, BaseDistribution]:

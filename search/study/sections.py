@@ -111,10 +111,10 @@ class DataConfig:
 class SamplerConfig:
     """Who suggests what to try: the section `sampler`."""
 
-    name: Literal["tpe", "random"] = "tpe"
-    """Tree-structured Parzen estimator, or uniform draws."""
+    name: Literal["tpe", "gp", "random", "qmc"] = "tpe"
+    """Tree-structured Parzen estimator, Gaussian process, uniform draws, or a Sobol sequence."""
     num_startup: int = 10
-    """Trials that must have ended before tpe models them, random until then; >= 1."""
+    """Trials that must have ended before tpe models them, been complete before gp does; >= 1."""
 
     def __post_init__(self) -> None:
         refuse(*_at_least(self, {"num_startup": 1}))

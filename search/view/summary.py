@@ -3,6 +3,7 @@
 from search.study.ledger import Ledger
 from search.study.progress import progress_of
 from search.study.records import TrialRecord, baseline_value
+from search.view.table import aligned
 
 _NUM_SHOWN = 5
 
@@ -15,7 +16,7 @@ def describe_study(ledger: Ledger) -> str:
     params = list(ledger.config.space)
     rows = [["trial", "name", "val_accuracy", "gain", *params]]
     rows += [_row(trial, baseline, params) for trial in best]
-    return "\n".join([*_aligned(rows), _totals(ledger)])
+    return "\n".join([*aligned(rows), _totals(ledger)])
 
 
 def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[str]:
@@ -23,13 +24,6 @@ def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[
     gain = "" if baseline is None else f"{trial.value - baseline:+.4f}"
     settings = [f"{trial.params[name]:.4g}" for name in params]
     return [trial.id, trial.name or "-", f"{trial.value:.4f}", gain, *settings]
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip() for r in rows
-    ]
 
 
 def _totals(ledger: Ledger) -> str:

@@ -74,7 +74,7 @@ def played(request, tmp_path_factory, empty_database):
     return lambda: storage if request.param == "memory" else sqlite_storage(path)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_the_baseline_runs_first_then_the_recipes_then_what_the_sampler_says(sampler):
     sampler = dataclasses.replace(CONFIG.sampler, name=sampler)
     config = dataclasses.replace(CONFIG, sampler=sampler)

@@ -176,7 +176,7 @@ BAD_STUDIES = {
     "sampler": (
         "retrain:",
         "sampler: {name: tpu}\nretrain:",
-        "11: sampler.name: must be tpe or random, got tpu",
+        "11: sampler.name: must be tpe, gp, random or qmc, got tpu",
     ),
 }
 
