@@ -19,7 +19,7 @@ _NUM_BEFORE_PARAMS = 4
 _RESULT_COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
 _EPOCH_COLUMNS = ["trial", *_RESULT_COLUMNS]
 _numbers_of = attrgetter(*_RESULT_COLUMNS)  # dataclasses.asdict copies: most of a table's time
-_PAUSE = 19  # times as long as the last writing took: a twentieth of the time goes into tables
+_PAUSE = 49  # times as long as the last writing took: a fiftieth of the time goes into tables
 
 
 class Tables:

@@ -270,9 +270,11 @@ class Ledger:
         self._note_end(record, state)
 
     def _tell(self, record: TrialRecord, state: str) -> None:
-        # tell(PRUNED) takes no value: the study keeps the last one reported
-        values = [record.value] if state == "COMPLETE" and record.value is not None else None
-        self._study.tell(record.number, values, state=TrialState[state])
+        # As `Study.tell`, which would read the trial back twice: one that was stopped keeps the
+        # value it reported last. Its samplers are made anew for each suggestion.
+        values = [record.value] if state != "FAIL" and record.value is not None else None
+        trial_id = self._handle(record.number)._trial_id
+        self._storage.set_trial_state_values(trial_id, TrialState[state], values)
 
     def _note_end(self, record: TrialRecord, state: str) -> None:
         reach("after-tell", record.id)
