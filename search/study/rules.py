@@ -91,14 +91,18 @@ class Rules:
 
     def _value(self, trial: TrialRecord, epoch: int) -> float:
         """Return what a trial is judged by at a rung."""
-        values = _curve(trial, epoch)
         if not self._config.pruner.is_auto:
-            return values[-1]
-        return smoothed(values, epoch, max_epochs=self._config.study.max_epochs)
+            return _accuracy(trial, epoch)
+        most = self._config.study.max_epochs
+        return smoothed(_curve(trial, epoch), epoch, max_epochs=most)
 
 
 def _curve(trial: TrialRecord, epochs: int) -> list[float]:
     """Return the values of a trial's first epochs."""
-    values = [trial.epochs[epoch].val_accuracy for epoch in range(1, epochs + 1)]
-    assert all(value is not None for value in values)  # Ledger.report refuses such a result
-    return [value for value in values if value is not None]
+    return [_accuracy(trial, epoch) for epoch in range(1, epochs + 1)]
+
+
+def _accuracy(trial: TrialRecord, epoch: int) -> float:
+    value = trial.epochs[epoch].val_accuracy
+    assert value is not None  # Ledger.report refuses such a result
+    return value
