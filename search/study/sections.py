@@ -62,7 +62,7 @@ class Budget:
     max_epochs: int = 60
     """Length of every trial's schedule, and the last rung; epochs, >= 1."""
     reduction_factor: int = 2
-    """One trial in so many passes a rung, and rungs grow by it; >= 2."""
+    """One trial in so many passes a rung, and rungs grow by it; >= 2; `auto` may double it."""
     seed: int = 0
     """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
     max_failed: int | Literal["auto"] = "auto"
