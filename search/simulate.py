@@ -35,6 +35,7 @@ def _parser() -> ArgumentParser:
         "  study               as the study file says\n"
         "  tpe gp random qmc   this sampler\n"
         "  none                nobody is stopped early\n"
+        "  auto                the first rung that whole curves of the study allow; auto:15,2\n"
         "  asha:20,2           first rung at epoch 20, one in 2 goes on; 25%,2: at a quarter\n"
         "  x2                  twice the others' budget",
     )

@@ -66,19 +66,17 @@ def _body(arguments: Namespace) -> None:
 
 def _show_plan(config: "StudyConfig") -> None:
     """Print the resolved study file, its rungs and the most it can cost."""
-    from search.study.rungs import rung_epochs
+    from search.study.rules import Rules
     from search.study.space import dump_study
 
     budget, retrain = config.study, config.retrain
-    rungs = rung_epochs(
-        min_epochs=budget.min_epochs,
-        max_epochs=budget.max_epochs,
-        reduction_factor=budget.reduction_factor,
-    )
-    stops = ", ".join(str(epoch) for epoch in rungs[:-1]) if config.pruner.name == "asha" else ""
+    rules = Rules(config)
+    chosen = rules.describe_choice([])
+    stops = ", ".join(str(epoch) for epoch in rules.rungs)
     most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
     cli.output(dump_study(config))
-    cli.output(f"# trials may be stopped after epochs: {stops or 'none'}")
+    stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
+    cli.output(f"# rungs: {chosen}" if chosen else stopped)
     cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
     cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 

@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 from search.study.config import loads
 from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError
 from search.study.events import find_damage
+from search.study.guard import RungChoice
 from search.study.space import StudyConfig, changed_keys, dump_study
 from seresnet.errors import ConfigError, DataError
 
@@ -100,6 +101,13 @@ def bind_images(study: optuna.Study, report: Mapping[str, object]) -> None:
             "the images are not those that the study was made with (SHA-256 differs)",
             "name the same --data folder, or start another study with --name",
         )
+
+
+def keep_choice(study: optuna.Study, choice: RungChoice | None) -> None:
+    """Keep what was chosen of the rungs, once; it is derived from the trials whenever needed."""
+    if choice is not None and "rungs" not in study.user_attrs:
+        kept = {"first_rung": choice.first_rung, "sentence": choice.sentence}
+        study.set_user_attr("rungs", kept)
 
 
 def _refuse_changes(old: StudyConfig, new: StudyConfig) -> None:

@@ -19,13 +19,14 @@ from search.study.header import (
     STUDY_NAME,
     bind_images,
     create_study,
+    keep_choice,
     load_study,
     refuse_damage,
     stored_config,
 )
 from search.study.records import Host, Suggestion, TrialRecord, read_record
 from search.study.rules import Rules
-from search.study.samplers import distributions, finish_asking, hashed_seed, make_sampler
+from search.study.samplers import distributions, enqueue, finish_asking, hashed_seed, make_sampler
 from search.study.space import StudyConfig
 from search.study.transaction import one_transaction
 from seresnet.epoch import EpochResult
@@ -50,7 +51,7 @@ class Ledger:
         self.num_events = max(map(last_seq, stored), default=0)
         self._handles: dict[int, Trial] = {}
         self._orphans: list[int] = []
-        self._rules = Rules(config)
+        self.rules = Rules(config)
 
     @classmethod
     def open(
@@ -208,13 +209,14 @@ class Ledger:
                 self._note_end(record, trial.user_attrs[END]["state"])
             elif record.epochs and last_seq(trial) == newest:
                 self._decide(record, max(record.epochs))
+        keep_choice(self._study, self.rules.choice(self.trials))
         self.take_back()
 
     def _ask(self) -> TrialRecord:
         record = TrialRecord(number=len(self.trials), params={})
         self._set_sampler(record.number)
         with one_transaction(self._storage):
-            self._enqueue(self._rules.given(record.number))
+            enqueue(self._study, self.rules.given(record.number))
             self._handles[record.number] = self._study.ask(distributions(self.config))
             reach("in-ask", str(record.number))
             self._seal_suggestion(record)
@@ -223,13 +225,6 @@ class Ledger:
         self.trials.append(record)
         self.num_events += 1
         return record
-
-    def _enqueue(self, given: Mapping[str, float] | None) -> None:
-        """Let a trial wait to be asked for, unless one does that an earlier start has chosen."""
-        if given is not None:
-            waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            if not waiting:
-                self._study.enqueue_trial(dict(given))
 
     def _complete(self, record: TrialRecord) -> None:
         """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
@@ -244,7 +239,7 @@ class Ledger:
         # The study file gives whole numbers as floats.
         values = trial.params.items()
         record.params = {name: int(v) if is_integer(name) else float(v) for name, v in values}
-        record.name = self._rules.name_of(number)
+        record.name = self.rules.name_of(number)
         record.seed = hashed_seed(self.config.study.seed, number, 1)
         content = {"name": record.name, "seed": record.seed}
         self._record(record, ASK, content, beside=record.params)
@@ -254,7 +249,7 @@ class Ledger:
 
     def _decide(self, record: TrialRecord, epoch: int) -> None:
         """End a trial whose newest epoch was its last, or lost at a rung."""
-        if end := self._rules.end_after(self.trials, record, epoch):
+        if end := self.rules.end_after(self.trials, record, epoch):
             self._finish(record, *end)
 
     def _finish(
@@ -280,6 +275,7 @@ class Ledger:
         reach("after-tell", record.id)
         record.state = state
         self._handles.pop(record.number, None)
+        keep_choice(self._study, self.rules.choice(self.trials))
         self.observe(record)
 
     def _handle(self, number: int) -> Trial:

@@ -10,7 +10,9 @@ from search.study.space import StudyConfig
 from seresnet.errors import ConfigError
 
 _SAMPLERS = ("tpe", "gp", "random", "qmc")
-_FORMS = "study, tpe, gp, random, qmc, none, asha:MIN_EPOCHS,FACTOR, x2, joined by +"
+_FORMS = (
+    "study, tpe, gp, random, qmc, none, auto, asha:MIN_EPOCHS,FACTOR (auto too), x2, joined by +"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +23,9 @@ class Policy:
     """As it was written, such as `gp+none` or `asha:25%,2`."""
     sampler: str | None = None
     pruner: str | None = None
+    """`asha`, `none`, or `auto`: ASHA from the rung that the study's whole curves say."""
     min_epochs: str = ""
-    """First rung: epochs, or a share of `max_epochs` such as `25%`."""
+    """First rung, with `auto` the earliest: epochs, or a share of `max_epochs` such as `25%`."""
     reduction_factor: int = 0
     times: int = 1
     """Times the budget of the others."""
@@ -38,7 +41,9 @@ class Policy:
             sampler: Any = {"name": self.sampler}
             _replace(changed, sampler=dataclasses.replace(config.sampler, **sampler))
         if self.pruner:
-            pruner: Any = {"name": self.pruner}
+            pruner: Any = {"name": "asha", "rungs": "auto"}
+            if self.pruner != "auto":
+                pruner = {"name": self.pruner, "rungs": "fixed"}
             _replace(changed, pruner=dataclasses.replace(config.pruner, **pruner))
         if self.min_epochs:
             most = config.study.max_epochs
@@ -64,14 +69,18 @@ def parse_policy(text: str) -> Policy:
         first, _, factor = numbers.partition(",")
         if part in _SAMPLERS:
             found["sampler"] = part
-        elif part == "none":
+        elif part in ("none", "auto"):
             found["pruner"] = part
-        elif kind == "asha" and first.removesuffix("%").isdecimal() and _is_number(factor, 2):
+        elif (
+            kind in ("asha", "auto")
+            and first.removesuffix("%").isdecimal()
+            and _is_number(factor, 2)
+        ):
             found |= {"pruner": kind, "min_epochs": first, "reduction_factor": int(factor)}
         elif part[:1] == "x" and _is_number(part[1:], 1):
             found["times"] = int(part[1:])
         elif part != "study":
-            hint = did_you_mean(part, ("study", *_SAMPLERS, "none", "asha:"))
+            hint = did_you_mean(part, ("study", *_SAMPLERS, "none", "auto", "asha:"))
             raise ConfigError(f"--policy {text}: unknown part {part!a}{hint}", f"use {_FORMS}")
     return Policy(**found)
 

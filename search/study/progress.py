@@ -23,6 +23,8 @@ class Progress:
     epochs_most: int
     """Epochs done at the end if no further trial is stopped: an upper bound."""
     max_epochs: int
+    rungs: str = ""
+    """What whole curves say of early stopping; empty where the rungs are fixed."""
 
 
 def progress_of(ledger: Ledger) -> Progress:
@@ -46,6 +48,7 @@ def progress_of(ledger: Ledger) -> Progress:
         epochs_done=done,
         epochs_most=done + left,
         max_epochs=max_epochs,
+        rungs=ledger.rules.describe_choice(trials),
     )
 
 

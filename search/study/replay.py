@@ -1,9 +1,10 @@
 """A study played again from its own record: every suggestion and every stop, derived anew."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
@@ -67,7 +68,9 @@ def replay(
     verdict = Verdict(num_trials=kinds["ask"], num_epochs=kinds["epoch"], difference=damage)
     if not damage:
         made = [read_record(trial) for trial in trials]
-        _play(made, _twin(config, kinds["ask"]), events, verdict, observe)
+        twin = _twin(config, kinds["ask"])
+        _play(made, twin, events, verdict, observe)
+        verdict.difference = verdict.difference or _other_rungs(study.user_attrs, twin)
     return verdict
 
 
@@ -163,6 +166,15 @@ def _other_end(twin: Ledger, event: Event) -> str:
     if again.state != event.content["state"]:
         return f"{event.place}: ended as {event.content['state']}, the rules say {again.state}"
     return ""
+
+
+def _other_rungs(attributes: Mapping[str, Any], twin: Ledger) -> str:
+    """Return in what the rungs chosen from whole curves differ from those that were kept."""
+    kept, choice = attributes.get("rungs"), twin.rules.choice(twin.trials)
+    if kept is None or (choice is not None and kept["first_rung"] == choice.first_rung):
+        return ""  # a kill between the last exempt trial's end and its choice leaves none kept
+    derived = "no choice yet" if choice is None else choice.sentence
+    return f"rungs: {kept['sentence']!r} was chosen, the rules say {derived!r}"
 
 
 def describe(verdict: Verdict) -> str:

@@ -1,10 +1,11 @@
 """Samplers by name, each fresh for one suggestion: nothing random must be saved."""
 
 import hashlib
+from collections.abc import Mapping
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from search.study.numeric_samplers import ResumableGPSampler, SobolSampler
 from search.study.space import StudyConfig
@@ -55,6 +56,12 @@ def distributions(config: StudyConfig) -> dict[str, BaseDistribution]:
         else FloatDistribution(d.low, d.high, log=d.log)
         for name, d in config.space.items()
     }
+
+
+def enqueue(study: optuna.Study, given: Mapping[str, float] | None) -> None:
+    """Let given parameters wait to be asked for, unless an earlier start has chosen them."""
+    if given is not None and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.enqueue_trial(dict(given))
 
 
 def finish_asking(study: optuna.Study, trial: Trial, space: dict[str, BaseDistribution]) -> None:

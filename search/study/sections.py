@@ -62,7 +62,7 @@ class Budget:
     max_epochs: int = 60
     """Length of every trial's schedule, and the last rung; epochs, >= 1."""
     reduction_factor: int = 2
-    """One trial in so many passes a rung, and rungs grow by it; >= 2."""
+    """One trial in so many passes a rung, and rungs grow by it; >= 2; `auto` may double it."""
     seed: int = 0
     """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
     max_failed: int | Literal["auto"] = "auto"
@@ -126,6 +126,24 @@ class PrunerConfig:
 
     name: Literal["asha", "none"] = "asha"
     """ASHA at the rungs of `rungs.rung_epochs`, or nobody."""
+    rungs: Literal["fixed", "auto"] = "fixed"
+    """First rung at `study.min_epochs`, or where whole curves say, there at the earliest."""
+    num_exempt: int = 8
+    """First trials that `auto` runs whole, baseline and recipes included; >= 4, < num_trials."""
+
+    def __post_init__(self) -> None:
+        refuse(
+            *_at_least(self, {"num_exempt": 4}),
+            (
+                self.rungs == "auto" and self.name == "none",
+                "rungs: must be fixed where name is none and so nobody is stopped, got auto",
+            ),
+        )
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the study's own whole curves decide where stopping begins."""
+        return self.rungs == "auto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,7 +70,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         problems = [
             *_space_problems(self), *_recipe_problems(self), *_warmup_problems(self),
-            *_total_problems(self),
+            *_total_problems(self), *_exempt_problems(self),
         ]  # fmt: skip
         refuse(*((True, problem) for problem in problems))
 
@@ -212,6 +212,20 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"{key}: must be < study.max_epochs ({study.max_epochs}), got {longest:g}"
     if config.retrain.epochs <= longest:
         yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
+
+
+def _exempt_problems(config: StudyConfig) -> Iterator[str]:
+    """Yield why the exempt trials could not tell where stopping may begin."""
+    num_exempt, sampler = config.pruner.num_exempt, config.sampler
+    if not config.pruner.is_auto:
+        return
+    if num_exempt >= config.study.num_trials:
+        rule = f"must be < study.num_trials ({config.study.num_trials})"
+        yield f"pruner.num_exempt: {rule}, or none is left to be stopped, got {num_exempt}"
+    if sampler.name in ("tpe", "gp") and sampler.num_startup < num_exempt:
+        # Trials that a model chose are alike, and their ranks say little of the others'.
+        rule = f"must be >= pruner.num_exempt ({num_exempt}), which are to be random trials"
+        yield f"sampler.num_startup: {rule}, got {sampler.num_startup}"
 
 
 def _total_problems(config: StudyConfig) -> Iterator[str]:

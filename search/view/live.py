@@ -68,6 +68,8 @@ class View:
         facts.add_row("", describe_epochs(progress))
         facts.add_row("trials", describe_states(progress))
         facts.add_row("best", describe_best(progress))
+        if progress.rungs:
+            facts.add_row("rungs", progress.rungs)
         facts.add_row("time", clock)
         for trial in progress.running:
             value = f"{trial.name} {describe_value(trial)}".strip()

@@ -9,14 +9,15 @@ _NUM_SHOWN = 5
 
 
 def describe_study(ledger: Ledger) -> str:
-    """Return the best trials as a table, and one line on the study as a whole."""
+    """Return the best trials as a table, one line on the study as a whole, one on its rungs."""
     baseline = baseline_value(ledger.trials)
     complete = [t for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
     best = sorted(complete, key=lambda t: (-(t.value or 0), t.number))[:_NUM_SHOWN]
     params = list(ledger.config.space)
     rows = [["trial", "name", "val_accuracy", "gain", *params]]
     rows += [_row(trial, baseline, params) for trial in best]
-    return "\n".join([*aligned(rows), _totals(ledger)])
+    rungs = ledger.rules.describe_choice(ledger.trials)
+    return "\n".join([*aligned(rows), _totals(ledger), *([f"rungs: {rungs}"] if rungs else [])])
 
 
 def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[str]:

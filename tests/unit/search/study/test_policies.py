@@ -26,6 +26,8 @@ def told(config):
         pytest.param("random+none+x2", ("random", "none", 20, 2), 2, id="twice-the-budget"),
         pytest.param("asha:1,4", ("tpe", "asha", 1, 4), 1, id="inside-the-warm-up"),
         pytest.param("qmc+asha:25%,2", ("qmc", "asha", 15, 2), 1, id="share"),
+        pytest.param("auto", ("tpe", "asha", 20, 2), 1, id="the-studys-own-curves"),
+        pytest.param("auto:25%,3", ("tpe", "asha", 15, 3), 1, id="no-earlier-than"),
         pytest.param("asha:60,3", ("tpe", "asha", 60, 3), 1, id="no-rung-before-the-last"),
     ],
 )
@@ -34,6 +36,14 @@ def test_a_policy_replaces_what_it_names(name, expected, times):
     assert told(policy.applied(REG)) == expected
     assert policy.times == times
     assert policy.name == name
+
+
+def test_rungs_are_chosen_under_auto_alone():
+    for name, rungs in (("auto", "auto"), ("auto:15,2", "auto"), ("study", "fixed")):
+        assert parse_policy(name).applied(REG).pruner.rungs == rungs
+    auto = parse_policy("auto").applied(REG)
+    for name in ("none", "asha:1,4"):
+        assert parse_policy(name).applied(auto).pruner.rungs == "fixed"
 
 
 def test_a_policy_leaves_the_study_as_it_was():
@@ -59,6 +69,7 @@ def test_another_budget_keeps_all_the_rest():
         "asha:1,1",
         "asha:x,2",
         "asha:-1,2",
+        "auto:1",
         "asha:²,2",
         "x²",
         "x0",

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 from optuna.storages import InMemoryStorage
 
 from fakes import run
 from search.study.ledger import Ledger
+from search.study.progress import progress_of
 from search.view.summary import describe_study
 
 
@@ -37,6 +40,21 @@ def test_without_a_baseline_no_gain_is_claimed(ledger):
     ledger.fail(run(ledger), kind="diverged", error="")
     run(ledger, 0.5, 0.5, 0.5, 0.625)
     assert describe_study(ledger).splitlines()[1].split() == ["t0001", "plain", "0.6250", "0", "0"]
+
+
+def test_chosen_rungs_are_told_last_before_and_after_the_choice(study_config):
+    pruner = dataclasses.replace(study_config.pruner, rungs="auto", num_exempt=4)
+    sampler = dataclasses.replace(study_config.sampler, num_startup=4)
+    config = dataclasses.replace(study_config, pruner=pruner, sampler=sampler)
+    ledger = Ledger.open(InMemoryStorage(), config)
+    last = "rungs: auto, decided after 4 whole trials"
+    for value in (0.1, 0.2, 0.3, 0.4):
+        assert describe_study(ledger).splitlines()[-1] == last
+        run(ledger, value, value, value, value)
+    assert describe_study(ledger).splitlines()[-1] == (
+        "rungs: epoch 3 ranks finals at rho 1.00 [-0.05, 0.99]; epoch 2 at 1.00: nobody is stopped"
+    )
+    assert progress_of(ledger).rungs == ledger.rules.choice(ledger.trials).sentence
 
 
 def test_a_study_without_a_complete_trial_has_its_totals(ledger):
