@@ -1,11 +1,10 @@
 """Images on the device they are trained on: copied to a GPU once a process, on a CPU not at all."""
 
 import torch
-from torch import Tensor
 
 from seresnet.data import Split
 
-_copies: dict[tuple[object, ...], tuple[Tensor, Split]] = {}
+_copies: dict[tuple[object, ...], tuple[Split, Split]] = {}
 _NUM_KEPT = 4  # parts of images: trials share two, a retraining has one or two of its own
 
 
@@ -22,11 +21,11 @@ def resident(split: Split, device: torch.device) -> Split:
     """
     if split.images.device == device:
         return split
-    source = split.images
-    key = (source.data_ptr(), source._version, split.labels.data_ptr(), len(split), str(device))
+    tensors = (split.images, split.labels)
+    key = (len(split), str(device), *((t.data_ptr(), t._version) for t in tensors))
     if key not in _copies:
         while len(_copies) >= _NUM_KEPT:
             del _copies[next(iter(_copies))]
         # The source is kept too: its memory must not be given to other images.
-        _copies[key] = (source, Split(source.to(device), split.labels.to(device)))
+        _copies[key] = (split, Split(*(tensor.to(device) for tensor in tensors)))
     return _copies[key][1]

@@ -157,7 +157,7 @@ class Resources:
     max_concurrent: int | Literal["auto"] = "auto"
     """Trials that run at once; >= 1, auto: as many as fit."""
     epoch_timeout: float | Literal["none"] = "none"
-    """Longest that one epoch may take before the trial fails as hung; seconds, > 0."""
+    """Longest that an epoch may take, the first with its preparations; seconds, > 0."""
 
     def __post_init__(self) -> None:
         cpus = self.cpus_per_trial

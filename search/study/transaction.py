@@ -19,7 +19,9 @@ def one_transaction(storage: BaseStorage) -> Iterator[None]:
     an External Transaction".
 
     Raises:
-        SQLAlchemyError: the database refuses, or Optuna has rolled back without a word.
+        SQLAlchemyError: the database refuses, or Optuna has rolled back without a word; what the
+            block wrote after that is stored. Only a second writer, who is locked out, could cause
+            it.
     """
     if not isinstance(storage, RDBStorage):
         yield
