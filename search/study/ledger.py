@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
-from search.study.events import ASK, END, epoch_attribute, last_seq, seal
+from search.study.entries import Entries
+from search.study.events import ASK, END, epoch_attribute, last_seq
 from search.study.header import (
     STUDY_NAME,
     bind_images,
@@ -48,8 +49,7 @@ class Ledger:
         # A trial that waits was chosen but never handed out: asking takes it up again.
         stored = study.get_trials(deepcopy=False)
         self.trials = [read_record(t) for t in stored if t.state != TrialState.WAITING]
-        self.num_events = max(map(last_seq, stored), default=0)
-        self._handles: dict[int, Trial] = {}
+        self._entries = Entries(storage, study, max(map(last_seq, stored), default=0))
         self._orphans: list[int] = []
         self.rules = Rules(config)
 
@@ -104,6 +104,11 @@ class Ledger:
         return str(self._study.user_attrs["id"])
 
     @property
+    def num_events(self) -> int:
+        """Events that the study holds."""
+        return self._entries.num_events
+
+    @property
     def num_remaining(self) -> int:
         """Trials still to be finished, those now running included."""
         unasked = max(0, self.config.study.num_trials - len(self.trials))
@@ -146,7 +151,7 @@ class Ledger:
     def begin_attempt(self, number: int) -> int:
         """Count one more start of a trial and return its number, from 1; older ones are over."""
         record = self.trials[number]
-        self._set(record, "attempts", record.attempts + 1)
+        self._entries.set(number, "attempts", record.attempts + 1)
         record.attempts += 1
         return record.attempts
 
@@ -168,16 +173,17 @@ class Ledger:
         is_new = result.epoch not in record.epochs
         with one_transaction(self._storage):
             if record.host != host:
-                self._set(record, "host", dataclasses.asdict(host))
+                self._entries.set(number, "host", dataclasses.asdict(host))
             if is_new:
                 # The metrics first: an epoch counts as stored once its value is.
-                self._record(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
+                metrics = dataclasses.asdict(result)
+                self._entries.record(number, epoch_attribute(result.epoch), metrics)
                 reach("before-value", record.id)
-                self._handle(number).report(result.val_accuracy, result.epoch)
+                self._entries.handle(number).report(result.val_accuracy, result.epoch)
         record.host = host
         if is_new:
             reach("after-value", record.id)
-            self.num_events += 1
+            self._entries.num_events += 1
             record.epochs[result.epoch] = result
             self._decide(record, result.epoch)
         if not record.is_finished:
@@ -205,8 +211,9 @@ class Ledger:
             if ASK not in trial.user_attrs:
                 self._complete(record)
             elif END in trial.user_attrs:
-                self._tell(record, trial.user_attrs[END]["state"])
-                self._note_end(record, trial.user_attrs[END]["state"])
+                state = trial.user_attrs[END]["state"]
+                self._entries.tell(record.number, state, record.value)
+                self._note_end(record, state)
             elif record.epochs and last_seq(trial) == newest:
                 self._decide(record, max(record.epochs))
         keep_choice(self._study, self.rules.choice(self.trials))
@@ -217,24 +224,25 @@ class Ledger:
         self._set_sampler(record.number)
         with one_transaction(self._storage):
             enqueue(self._study, self.rules.given(record.number))
-            self._handles[record.number] = self._study.ask(distributions(self.config))
+            self._entries.hold(record.number, self._study.ask(distributions(self.config)))
             reach("in-ask", str(record.number))
             self._seal_suggestion(record)
-            self._set(record, "attempts", 1)
+            self._entries.set(record.number, "attempts", 1)
         record.attempts = 1
         self.trials.append(record)
-        self.num_events += 1
+        self._entries.num_events += 1
         return record
 
     def _complete(self, record: TrialRecord) -> None:
         """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
         self._set_sampler(record.number)
-        finish_asking(self._study, self._handle(record.number), distributions(self.config))
+        trial = self._entries.handle(record.number)
+        finish_asking(self._study, trial, distributions(self.config))
         self._seal_suggestion(record)
-        self.num_events += 1
+        self._entries.num_events += 1
 
     def _seal_suggestion(self, record: TrialRecord) -> None:
-        number, trial = record.number, self._handle(record.number)
+        number, trial = record.number, self._entries.handle(record.number)
         is_integer = self.config.is_integer
         # The study file gives whole numbers as floats.
         values = trial.params.items()
@@ -242,7 +250,7 @@ class Ledger:
         record.name = self.rules.name_of(number)
         record.seed = hashed_seed(self.config.study.seed, number, 1)
         content = {"name": record.name, "seed": record.seed}
-        self._record(record, ASK, content, beside=record.params)
+        self._entries.record(number, ASK, content, beside=record.params)
 
     def _set_sampler(self, number: int) -> None:
         self._study.sampler = make_sampler(self.config, number=number)
@@ -257,39 +265,16 @@ class Ledger:
     ) -> None:
         end = {"state": state, "stop_reason": reason, "error_kind": error_kind, "error": error}
         with one_transaction(self._storage):
-            self._record(record, END, end)
+            self._entries.record(record.number, END, end)
             reach("before-tell", record.id)
-            self._tell(record, state)
-        self.num_events += 1
+            self._entries.tell(record.number, state, record.value)
+        self._entries.num_events += 1
         record.finish(**end)
         self._note_end(record, state)
-
-    def _tell(self, record: TrialRecord, state: str) -> None:
-        # As `Study.tell`, which would read the trial back twice: one that was stopped keeps the
-        # value it reported last. Its samplers are made anew for each suggestion.
-        values = [record.value] if state != "FAIL" and record.value is not None else None
-        trial_id = self._handle(record.number)._trial_id
-        self._storage.set_trial_state_values(trial_id, TrialState[state], values)
 
     def _note_end(self, record: TrialRecord, state: str) -> None:
         reach("after-tell", record.id)
         record.state = state
-        self._handles.pop(record.number, None)
+        self._entries.let_go(record.number)
         keep_choice(self._study, self.rules.choice(self.trials))
         self.observe(record)
-
-    def _handle(self, number: int) -> Trial:
-        if number not in self._handles:
-            frozen = self._study.get_trials(deepcopy=False)[number]
-            self._handles[number] = Trial(self._study, frozen._trial_id)
-        return self._handles[number]
-
-    def _record(
-        self, record: TrialRecord, name: str, content: Mapping[str, object], beside: object = None
-    ) -> None:
-        """Store an event as the next of the study; an epoch counts once its value is stored too."""
-        seq = self.num_events + 1
-        self._set(record, name, seal(content, seq=seq, number=record.number, beside=beside))
-
-    def _set(self, record: TrialRecord, name: str, value: object) -> None:
-        self._handle(record.number).set_user_attr(name, value)
