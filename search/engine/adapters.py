@@ -38,11 +38,12 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Accept whatever Tune was told: the study's rules are the ledger's."""
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
-        """Return the next trial's configuration, or that there is none left."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Return the next trial's configuration, that there is none left, or none for now."""
         suggestion = None if self._course.is_ending else self._ledger.suggest()
         if suggestion is None:
-            return Searcher.FINISHED
+            may_come = self._ledger.may_suggest_later and not self._course.is_ending
+            return None if may_come else Searcher.FINISHED
         self._numbers[trial_id] = suggestion.number
         return {**dataclasses.asdict(suggestion), "params": dict(suggestion.params)}
 

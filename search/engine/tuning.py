@@ -106,7 +106,7 @@ def _tuner(
             mode="max",
             search_alg=LedgerSearcher(course),
             scheduler=LedgerScheduler(course),
-            num_samples=ledger.num_remaining,
+            num_samples=ledger.num_open,  # whatever becomes payable when others are stopped early
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial_id(trial.config["number"]),

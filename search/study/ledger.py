@@ -25,6 +25,7 @@ from search.study.header import (
     refuse_damage,
     stored_config,
 )
+from search.study.limits import EpochBudget
 from search.study.records import Host, Suggestion, TrialRecord, read_record
 from search.study.rules import Rules
 from search.study.samplers import distributions, enqueue, finish_asking, hashed_seed, make_sampler
@@ -52,6 +53,7 @@ class Ledger:
         self._entries = Entries(storage, study, max(map(last_seq, stored), default=0))
         self._orphans: list[int] = []
         self.rules = Rules(config)
+        self._budget = EpochBudget(config.study, self.trials)
 
     @classmethod
     def open(
@@ -110,9 +112,22 @@ class Ledger:
 
     @property
     def num_remaining(self) -> int:
-        """Trials still to be finished, those now running included."""
-        unasked = max(0, self.config.study.num_trials - len(self.trials))
-        return unasked + sum(not t.is_finished for t in self.trials)
+        """Trials still to be finished, those now running included, as far as they are paid for.
+
+        More may become payable when running ones are stopped early.
+        """
+        running = [t.number for t in self.trials if not t.is_finished]
+        return len(running) + min(self._num_unasked, self._budget.num_payable(running))
+
+    @property
+    def num_open(self) -> int:
+        """Trials still to be finished if the epochs paid for all of them."""
+        return self._num_unasked + sum(not t.is_finished for t in self.trials)
+
+    @property
+    def may_suggest_later(self) -> bool:
+        """Whether there may be a suggestion once a trial that now runs is at its end."""
+        return bool(self._num_unasked and self.handed_out() and self._budget.num_payable([]))
 
     def take_back(self) -> None:
         """Take up all running trials anew: whoever carried them out is gone."""
@@ -131,12 +146,13 @@ class Ledger:
     def suggest(self) -> Suggestion | None:
         """Return the next trial: one that was interrupted, else a new one; none when all are out.
 
-        A new suggestion is a function of (seed, trial number, history).
+        Also none while the epochs pay for no more: see `may_suggest_later`. A new suggestion is a
+        function of (seed, trial number, history).
         """
         if self._orphans:
             record = self.trials[self._orphans.pop(0)]
             self.begin_attempt(record.number)
-        elif len(self.trials) < self.config.study.num_trials:
+        elif self._num_unasked and self._budget.num_payable(self.handed_out()):
             record = self._ask()
         else:
             return None
@@ -202,6 +218,10 @@ class Ledger:
         record = self.trials[number]
         if not record.is_finished and attempt in (None, record.attempts):
             self._finish(record, "FAIL", kind, error_kind=kind, error=error)
+
+    @property
+    def _num_unasked(self) -> int:
+        return max(0, self.config.study.num_trials - len(self.trials))
 
     def _settle(self) -> None:
         """Do what a kill left half done: one suggestion, one decision or one end at the most."""

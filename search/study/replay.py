@@ -90,7 +90,9 @@ def _read(study: optuna.Study) -> tuple[list[FrozenTrial], str]:
 
 def _twin(config: StudyConfig, num_trials: int) -> Ledger:
     """Return a new study in memory with the same settings, and room for all that was asked."""
-    budget = replace(config.study, num_trials=max(num_trials, config.study.num_trials))
+    # What it may cost changes from start to start, and decides how much is asked, never what.
+    num_trials = max(num_trials, config.study.num_trials)
+    budget = replace(config.study, num_trials=num_trials, max_total_epochs="none")
     return Ledger.open(InMemoryStorage(), replace(config, study=budget))
 
 

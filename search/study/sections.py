@@ -67,6 +67,8 @@ class Budget:
     """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
     max_failed: int | Literal["auto"] = "auto"
     """Failed trials that end a search, diverged ones apart; >= 1, auto: 5 or a fifth of all."""
+    max_total_epochs: int | Literal["none"] = "none"
+    """Epochs of all trials together; must pay for baseline, recipes and exempt trials whole."""
 
     def __post_init__(self) -> None:
         bounds = {"num_trials": 1, "min_epochs": 1, "max_epochs": 1, "reduction_factor": 2}

@@ -35,7 +35,9 @@ _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
     "train.seed": "left to study.seed and retrain.seeds",
 }
-_MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "retrain.")
+_MAY_CHANGE = (
+    "study.num_trials", "study.max_failed", "study.max_total_epochs", "resources.", "retrain.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         problems = [
             *_space_problems(self), *_recipe_problems(self), *_warmup_problems(self),
-            *_total_problems(self), *_exempt_problems(self),
+            *_total_problems(self), *_exempt_problems(self), *_epochs_problems(self),
         ]  # fmt: skip
         refuse(*((True, problem) for problem in problems))
 
@@ -226,6 +228,18 @@ def _exempt_problems(config: StudyConfig) -> Iterator[str]:
         # Trials that a model chose are alike, and their ranks say little of the others'.
         rule = f"must be >= pruner.num_exempt ({num_exempt}), which are to be random trials"
         yield f"sampler.num_startup: {rule}, got {sampler.num_startup}"
+
+
+def _epochs_problems(config: StudyConfig) -> Iterator[str]:
+    """Yield why the epochs would not pay for the trials that are to run whole."""
+    limit, max_epochs = config.study.max_total_epochs, config.study.max_epochs
+    whole, who = 1 + len(config.recipes), "baseline and recipes"
+    if config.pruner.is_auto and config.pruner.num_exempt >= whole:
+        # One more: without a trial that may be stopped nobody needs to be exempt.
+        whole, who = config.pruner.num_exempt + 1, "the exempt trials and one that may be stopped"
+    if limit != "none" and limit < whole * max_epochs:
+        rule = f"must be none or >= {whole * max_epochs} ({whole} x {max_epochs}), {who} whole"
+        yield f"study.max_total_epochs: {rule}, got {limit}"
 
 
 def _total_problems(config: StudyConfig) -> Iterator[str]:

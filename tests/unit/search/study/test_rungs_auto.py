@@ -209,6 +209,10 @@ def test_between_starts_the_rungs_may_not_change():
             r"9: sampler\.num_startup: must be >= pruner\.num_exempt \(6\).*got 5", id="startup",
         ),
         pytest.param(
+            "seed: ", "max_total_epochs: 55, seed: ",
+            r"1: study\.max_total_epochs: .* 56 \(7 x 8\), the exempt trials and one", id="epochs",
+        ),
+        pytest.param(
             "name: asha", "name: none", r"10: pruner\.rungs: must be fixed where name", id="none"
         ),
         pytest.param(

@@ -117,6 +117,7 @@ CHANGES = {
         ],
     ),
     "num_trials": ("num_trials: 4", "num_trials: 9", []),
+    "max_total_epochs": ("{num_trials: 4", "{max_total_epochs: 32, num_trials: 4", []),
     "resources": ("pruner:", "resources: {cpus_per_trial: 2}\npruner:", []),
     "retrain": ("epochs: 9", "epochs: 10", []),
     "spelling": ("1e-5", "0.00001", []),
