@@ -66,6 +66,7 @@ def _body(arguments: Namespace) -> None:
 
 def _show_plan(config: "StudyConfig") -> None:
     """Print the resolved study file, its rungs and the most it can cost."""
+    from search.study.modeller import describe_modeller
     from search.study.rules import Rules
     from search.study.space import dump_study
 
@@ -75,6 +76,8 @@ def _show_plan(config: "StudyConfig") -> None:
     stops = ", ".join(str(epoch) for epoch in rules.rungs)
     most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
     cli.output(dump_study(config))
+    if sampler := describe_modeller(config):
+        cli.output(f"# sampler: {sampler}")
     stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
     cli.output(f"# rungs: {chosen}" if chosen else stopped)
     cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")

@@ -21,6 +21,7 @@ baseline: {dropout: 0.5, crop_padding: 8}
 recipes:
   bare: {dropout: 0.5, crop_padding: 0}
 sampler: {name: tpe, num_startup: 3}
+pruner: {name: asha, rungs: fixed}
 """
 CONFIG = loads(STUDY, StudyConfig)
 

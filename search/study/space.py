@@ -72,7 +72,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         problems = [
             *_space_problems(self), *_recipe_problems(self), *_warmup_problems(self),
-            *_total_problems(self), *_exempt_problems(self), *_epochs_problems(self),
+            *_total_problems(self), *_epochs_problems(self),
         ]  # fmt: skip
         refuse(*((True, problem) for problem in problems))
 
@@ -216,27 +216,10 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
 
 
-def _exempt_problems(config: StudyConfig) -> Iterator[str]:
-    """Yield why the exempt trials could not tell where stopping may begin."""
-    num_exempt, sampler = config.pruner.num_exempt, config.sampler
-    if not config.pruner.is_auto:
-        return
-    if num_exempt >= config.study.num_trials:
-        rule = f"must be < study.num_trials ({config.study.num_trials})"
-        yield f"pruner.num_exempt: {rule}, or none is left to be stopped, got {num_exempt}"
-    if sampler.name in ("tpe", "gp") and sampler.num_startup < num_exempt:
-        # Trials that a model chose are alike, and their ranks say little of the others'.
-        rule = f"must be >= pruner.num_exempt ({num_exempt}), which are to be random trials"
-        yield f"sampler.num_startup: {rule}, got {sampler.num_startup}"
-
-
 def _epochs_problems(config: StudyConfig) -> Iterator[str]:
     """Yield why the epochs would not pay for the trials that are to run whole."""
     limit, max_epochs = config.study.max_total_epochs, config.study.max_epochs
     whole, who = 1 + len(config.recipes), "baseline and recipes"
-    if config.pruner.is_auto and config.pruner.num_exempt >= whole:
-        # One more: without a trial that may be stopped nobody needs to be exempt.
-        whole, who = config.pruner.num_exempt + 1, "the exempt trials and one that may be stopped"
     if limit != "none" and limit < whole * max_epochs:
         rule = f"must be none or >= {whole * max_epochs} ({whole} x {max_epochs}), {who} whole"
         yield f"study.max_total_epochs: {rule}, got {limit}"

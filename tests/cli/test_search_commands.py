@@ -74,16 +74,15 @@ def test_a_dry_run_shows_what_the_flags_change(study_file, capsys):
 
 
 def test_a_dry_run_without_a_pruner_promises_no_stops(study_file, capsys):
-    study_file.write_text(study_file.read_text() + "pruner: {name: none}\n")
+    study_file.write_text(study_file.read_text().replace("name: asha", "name: none"))
     assert tune.main(["--space", str(study_file), "--dry-run"]) == 0
     assert "stopped after epochs: none" in capsys.readouterr().out
 
 
 def test_a_dry_run_says_that_whole_trials_will_choose_the_rungs(study_file, capsys):
-    auto = "pruner: {name: asha, rungs: auto, num_exempt: 4}\n"
     text = study_file.read_text()
-    assert "num_startup: 3" in text
-    study_file.write_text(text.replace("num_startup: 3", "num_startup: 4") + auto)
+    assert "rungs: fixed" in text
+    study_file.write_text(text.replace("rungs: fixed", "rungs: auto, num_exempt: 4"))
     assert tune.main(["--space", str(study_file), "--dry-run"]) == 0
     assert "# rungs: auto, decided after 4 whole trials" in capsys.readouterr().out
 

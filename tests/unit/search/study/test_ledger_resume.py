@@ -24,6 +24,7 @@ baseline: {dropout: 0.2, crop_padding: 4}
 recipes:
   bare: {dropout: 0.0, crop_padding: 0}
 sampler: {name: tpe, num_startup: 3}
+pruner: {name: asha, rungs: fixed}
 """
 CONFIG = loads(STUDY, StudyConfig)
 

@@ -153,7 +153,7 @@ def studies(draw):
         },
         baseline=draw(inside),
         recipes=recipes,
-        sampler=SamplerConfig(name=draw(st.sampled_from(["tpe", "gp", "random", "qmc"]))),
+        sampler=SamplerConfig(name=draw(st.sampled_from(["auto", "tpe", "gp", "random", "qmc"]))),
         pruner=PrunerConfig(name=draw(st.sampled_from(["asha", "none"]))),
         resources=Resources(gpus_per_trial=draw(st.sampled_from(["auto", 0, 0.25, 1]))),
         retrain=RetrainConfig(seeds=tuple(draw(st.sets(st.integers(0, 99), min_size=1)))),

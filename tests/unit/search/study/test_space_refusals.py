@@ -186,7 +186,7 @@ BAD_STUDIES = {
     "sampler": (
         "retrain:",
         "sampler: {name: tpu}\nretrain:",
-        "11: sampler.name: must be tpe, gp, random or qmc, got tpu",
+        "11: sampler.name: must be auto, tpe, gp, random or qmc, got tpu",
     ),
 }
 

@@ -52,9 +52,19 @@ def test_chosen_rungs_are_told_last_before_and_after_the_choice(study_config):
         assert describe_study(ledger).splitlines()[-1] == last
         run(ledger, value, value, value, value)
     assert describe_study(ledger).splitlines()[-1] == (
-        "rungs: epoch 3 ranks finals at rho 1.00 [-0.05, 0.99]; epoch 2 at 1.00: nobody is stopped"
+        "rungs: epoch 2 tells finals at r 1.00 [0.19, 0.99], ranks them at rho 1.00: "
+        "nobody is stopped"
     )
     assert progress_of(ledger).rungs == ledger.rules.choice(ledger.trials).sentence
+
+
+def test_the_sampler_that_was_chosen_is_told_with_its_reason(study_config):
+    sampler = dataclasses.replace(study_config.sampler, name="auto")
+    ledger = Ledger.open(InMemoryStorage(), dataclasses.replace(study_config, sampler=sampler))
+    assert describe_study(ledger).splitlines()[-1] == (
+        "sampler: gp, which finds more than tpe in as few trials; "
+        "stopped trials count by their expected end"
+    )
 
 
 def test_a_study_without_a_complete_trial_has_its_totals(ledger):
