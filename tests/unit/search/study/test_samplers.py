@@ -242,3 +242,11 @@ def test_gp_is_told_nothing_of_a_stopped_trial_that_four_whole_curves_do_not_jud
     few, stopped = WHOLE[:3], (0.8, TrialState.PRUNED, [0.2], 0.2)
     failed = (0.8, TrialState.FAIL, [], None)
     assert after(*few, stopped) == after(*few, failed)
+
+
+def test_gp_suggests_to_six_digits_so_that_another_processor_suggests_the_same():
+    asked = suggestions(study_with("gp"))[3:]
+    assert all(
+        p[name] == float(f"{p[name]:.6g}") for p in asked for name in ("dropout", "weight_decay")
+    )
+    assert all(0 <= p["dropout"] <= 0.9 and 1e-5 <= p["weight_decay"] <= 0.1 for p in asked)
