@@ -77,8 +77,8 @@ class LearningGPSampler(optuna.samplers.GPSampler):
     ) -> dict[str, Any]:
         """Return what Optuna's sampler suggests from all other trials, to six digits.
 
-        Another processor rounds otherwise, at the thirteenth digit; what is suggested on top of that
-        differs at the tenth, and after twenty trials a replay there would call the study changed.
+        Another processor rounds otherwise, at the thirteenth digit; what is suggested on top of it
+        differs ever more, and after twenty trials a replay there would call the study changed.
         """
         told = cast("Study", _ToldStudy(study, trial.number))
         suggested = super().sample_relative(told, trial, search_space)
