@@ -1,7 +1,9 @@
-"""What several tests pretend: a host, results, a small study."""
+"""What several tests pretend: a host, results, a small study, a storage that kills."""
 
 import sqlite3
 from contextlib import closing
+
+from optuna.storages import InMemoryStorage
 
 from search.study.config import loads
 from search.study.records import Host
@@ -84,3 +86,43 @@ def damage(path, num_pages=1):
 def names(folder):
     """List a folder."""
     return sorted(p.name for p in folder.iterdir())
+
+
+WRITES = {
+    "create_new_study", "set_study_user_attr", "create_new_trial", "set_trial_param",
+    "set_trial_system_attr", "set_trial_user_attr", "set_trial_intermediate_value",
+    "set_trial_state_values",
+}  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+class MortalStorage(InMemoryStorage):
+    """Keeps what was written, and kills its process before a chosen write of a chosen kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes = []
+        self.deadly, self.lives = frozenset(), 0
+
+    def kill_before(self, kinds, index):
+        self.deadly, self.lives = frozenset(kinds), index
+
+
+def _mortal(name):
+    def write(self, *arguments, **options):
+        if name in self.deadly:
+            if self.lives == 0:
+                self.deadly = frozenset()
+                raise Killed
+            self.lives -= 1
+        self.writes.append(name)
+        return getattr(InMemoryStorage, name)(self, *arguments, **options)
+
+    return write
+
+
+for _name in WRITES:
+    setattr(MortalStorage, _name, _mortal(_name))

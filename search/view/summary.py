@@ -1,7 +1,7 @@
 """The end of a command in a few lines: the best trials, the gain, what was made."""
 
 from search.study.ledger import Ledger
-from search.study.progress import progress_of
+from search.study.progress import describe_budget, progress_of
 from search.study.records import TrialRecord, baseline_value
 from search.view.table import aligned
 
@@ -9,7 +9,10 @@ _NUM_SHOWN = 5
 
 
 def describe_study(ledger: Ledger) -> str:
-    """Return the best trials as a table, one line on the study as a whole, one on its rungs."""
+    """Return the best trials as a table, one line on the study as a whole, one on its rungs.
+
+    A last one says how to go on where the budget is used.
+    """
     baseline = baseline_value(ledger.trials)
     complete = [t for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
     best = sorted(complete, key=lambda t: (-(t.value or 0), t.number))[:_NUM_SHOWN]
@@ -17,7 +20,8 @@ def describe_study(ledger: Ledger) -> str:
     rows = [["trial", "name", "val_accuracy", "gain", *params]]
     rows += [_row(trial, baseline, params) for trial in best]
     rungs = ledger.rules.describe_choice(ledger.trials)
-    return "\n".join([*aligned(rows), _totals(ledger), *([f"rungs: {rungs}"] if rungs else [])])
+    last = [f"rungs: {rungs}" if rungs else "", describe_budget(ledger)]
+    return "\n".join([*aligned(rows), _totals(ledger), *filter(None, last)])
 
 
 def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[str]:
