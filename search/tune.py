@@ -12,6 +12,7 @@ from search import cli, work
 if TYPE_CHECKING:
     from search.engine.cluster import Grant
     from search.engine.course import Course
+    from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
@@ -97,7 +98,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
 
     with work.opened(path, config, arguments) as study:
         ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain
-        if ledger.num_remaining == 0 and (not wanted or is_delivered(study)):
+        if ledger.num_remaining == 0 and (not wanted or _waits(ledger) or is_delivered(study)):
             write_tables(ledger.trials, path)
             folder.clear_checkpoints(ledger.trials)
             more = describe_budget(ledger) or "to search on, give a larger --num-trials"
@@ -105,11 +106,20 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
         else:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
-        winner(ledger)  # without a completed trial there is no success to be told
+        if not _waits(ledger):
+            winner(ledger)  # without a completed trial there is no success to be told
         if folder.submission.exists() and not is_delivered(study):
             again = f"python -m search.retrain --study {path}"
             cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
         work.show(study)
+
+
+def _waits(ledger: "Ledger") -> bool:
+    """Return whether the budget ended before any trial: nothing failed, none can be retrained."""
+    from search.study.records import incumbent
+
+    is_paused = any(trial.is_paused for trial in ledger.trials)
+    return is_paused and not ledger.num_remaining and incumbent(ledger.trials) is None
 
 
 def _search_and_deliver(study: work.Work, view: "View") -> None:
@@ -130,7 +140,7 @@ def _search_and_deliver(study: work.Work, view: "View") -> None:
                 _log.warning("%s; going on with %d at once", kill.message, slots_at_most)
                 course.raise_if_ended()
             else:
-                if not study.arguments.no_retrain:
+                if not study.arguments.no_retrain and not _waits(study.ledger):
                     deliver(study, granted, view)
                 return
 

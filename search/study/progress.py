@@ -43,12 +43,13 @@ def progress_of(ledger: Ledger) -> Progress:
     done = sum(len(t.epochs) for t in trials)
     left = sum(max_epochs - len(t.epochs) for t in trials if not t.is_finished)
     left += (num_trials - len(trials)) * max_epochs
-    if not ledger.num_remaining:
-        left = 0
+    running = [t for t in trials if t.is_running]
+    if ledger.limits.is_time_up or not ledger.num_remaining:
+        left = len(running)  # the epoch in training, and then each is paused
     return Progress(
         num_trials=num_trials,
         states=dict(Counter("PAUSED" if t.is_paused else t.state for t in trials)),
-        running=[t for t in trials if t.is_running],
+        running=running,
         incumbent=best,
         gain=gain,
         epochs_done=done,
