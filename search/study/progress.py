@@ -70,11 +70,18 @@ def describe_budget(ledger: Ledger) -> str:
     if ledger.limits.is_time_up:
         key, used = "max_hours", f"{budget.max_hours:g} hours"
     waits = [
-        f"{paused} trials wait" if paused > 1 else "1 trial waits" if paused else "",
-        f"{ledger.limits.num_unasked} were not begun" if ledger.limits.num_unasked else "",
+        _count(paused, "waits", "wait"),
+        _count(ledger.limits.num_unasked, "was not begun", "were not begun"),
     ]
     told = ", ".join(filter(None, waits))
     return f"the budget of {used} is used: {told}; raise study.{key}, then run the same command"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    """Return so many trials and what is said of them; nothing of none."""
+    if not number:
+        return ""
+    return f"1 trial {one}" if number == 1 else f"{number} trials {many}"
 
 
 def seconds_left(progress: Progress, *, elapsed: float, epochs_before: int) -> float | None:

@@ -92,13 +92,11 @@ def test_a_study_that_the_hours_pause_again_and_again_ends_as_the_uninterrupted_
     url, folder, config, uninterrupted
 ):
     for _ in range(4):
-        with on_server(folder, config) as ledger:  # of an earlier budget: nothing is done
+        with on_server(folder, config) as ledger:  # paused trials are opened, and none is run
             seconds = ledger.limits.seconds
         budget = dataclasses.replace(config.study, max_hours=(seconds + 1e-6) / 3600)
         with on_server(folder, dataclasses.replace(config, study=budget)) as ledger:
-            assert [t.number for t in play(ledger).trials if t.is_paused] == [
-                len(ledger.trials) - 1
-            ]
+            assert play(ledger).trials[-1].is_paused
     with on_server(folder, config) as ledger:
         assert records(play(ledger)) == uninterrupted
     location = locate(None, folder.database)

@@ -91,7 +91,7 @@ def test_tune_waits_for_what_a_running_trial_sets_free_and_does_not_spin(config,
         ("FAIL", 1), ("COMPLETE", 4), ("COMPLETE", 4),
     ]  # fmt: skip
     assert ledger.num_remaining == 0
-    assert "11 epochs is used: 3 were not begun" in describe_budget(ledger)
+    assert "11 epochs is used: 3 trials were not begun" in describe_budget(ledger)
     # Of twelve steps of Tune's at most six had an event at once; it waits 0.1 s for others.
     assert asked[NUM_ASKED - 1] - asked[0] > 0.3
 

@@ -95,7 +95,7 @@ def test_the_upper_bound_keeps_to_the_budget_of_epochs(ledger):
     progress = progress_of(ledger)
     assert (progress.epochs_done, progress.epochs_most) == (12, 12)
     assert progress.budget == (
-        "the budget of 14 epochs is used: 3 were not begun; "
+        "the budget of 14 epochs is used: 3 trials were not begun; "
         "raise study.max_total_epochs, then run the same command"
     )
 
@@ -111,7 +111,7 @@ def test_trials_that_wait_for_more_hours_are_counted_apart(ledger):
     assert (progress.states, progress.running) == ({"PAUSED": 2}, [])
     assert (progress.epochs_done, progress.epochs_most) == (3, 3)
     assert progress.budget == (
-        "the budget of 1e-12 hours is used: 2 trials wait, 4 were not begun; "
+        "the budget of 1e-12 hours is used: 2 trials wait, 4 trials were not begun; "
         "raise study.max_hours, then run the same command"
     )
 

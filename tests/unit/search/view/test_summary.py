@@ -65,7 +65,7 @@ def test_a_budget_that_is_used_is_told_last(study_config):
         run(ledger, 0.1, 0.2, 0.3, 0.5)
     assert describe_study(ledger).splitlines()[-2:] == [
         "2 trials (2 COMPLETE), 8 epochs of 8 without stopping",
-        "the budget of 8 epochs is used: 4 were not begun; raise study.max_total_epochs, "
+        "the budget of 8 epochs is used: 4 trials were not begun; raise study.max_total_epochs, "
         "then run the same command",
     ]
 
