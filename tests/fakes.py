@@ -1,11 +1,14 @@
-"""What several tests pretend: a host, results, a small study, a storage that kills."""
+"""What several tests pretend: a host, results, a small study, a storage that kills, a clock."""
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 
 from optuna.storages import InMemoryStorage
 
 from search.study.config import loads
+from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.records import Host
 from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
@@ -126,3 +129,45 @@ def _mortal(name):
 
 for _name in WRITES:
     setattr(MortalStorage, _name, _mortal(_name))
+
+
+SECONDS = 1 / 3600
+
+
+class Clock:
+    """A second passes whenever it is looked at."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def opened_within(storage, clock=None, **budget):
+    """Open STUDY within a budget; no time passes unless there is a clock."""
+    config = with_budget(CONFIG, **budget)
+    return Ledger.open(storage, config, clock=clock or (lambda: 0.0))
+
+
+def report_next(ledger, suggestion):
+    """Report the next epoch of a trial; return whether it goes on."""
+    epoch = len(ledger.trials[suggestion.number].epochs) + 1
+    each = result(epoch, accuracy(suggestion.params, epoch))
+    return ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt)
+
+
+def play_out(ledger, num_workers=1):
+    """Let workers report in turn until nothing is left to do."""
+    running = []
+    while True:
+        while len(running) < num_workers and (suggestion := ledger.suggest()) is not None:
+            running.append(suggestion)
+        if not running:
+            return ledger
+        running = [each for each in running if report_next(ledger, each)]
+
+
+def trials_of(ledger):
+    """Return all of a study but how often a trial was handed out."""
+    return [dataclasses.replace(trial, attempts=0) for trial in ledger.trials]
