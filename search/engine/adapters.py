@@ -53,7 +53,7 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Fail a trial that ended without the ledger's decision: its worker died too often.
 
         One that is cut short because the search ends stays as it is, whatever its worker did; so
-        does one that was handed back.
+        does one that was handed back, or paused.
         """
         number = self._numbers[trial_id]
         if not self._course.is_ending and number in self._ledger.handed_out():

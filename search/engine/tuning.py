@@ -46,8 +46,8 @@ def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -
     ledger = course.ledger
     # Tune counts a trial that was handed back as one of its own, and may end with others unasked.
     for _ in range(MAX_RETRIES + 1):
+        ledger.take_back()
         if ledger.num_remaining and not course.is_ending:
-            ledger.take_back()
             _fit(trainable, granted, course)
     course.raise_if_ended()
     if ledger.num_remaining:

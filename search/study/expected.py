@@ -13,16 +13,16 @@ from search.study.guard import LEAST_CURVES, smoothed
 
 
 def expected_final(values: Sequence[float], curves: Sequence[Sequence[float]]) -> float | None:
-    """Return what the last value would have been; None if fewer than four curves tell.
+    """Return what the last value would have been; None without values, or four whole curves.
 
     It is read off the line of least squares through the whole curves, from their means before that
     epoch to their last values, and lies within these: a line does not tell what nobody has seen.
 
     Args:
-        values: of the trial, by epoch, the first epoch first; at least one, without a gap.
+        values: of the trial, by epoch, the first epoch first, without a gap.
         curves: of other trials, all equally long; at least as long as `values`.
     """
-    if len(curves) < LEAST_CURVES:
+    if not values or len(curves) < LEAST_CURVES:
         return None
     epoch, max_epochs = len(values), len(curves[0])
     there = [smoothed(curve, epoch, max_epochs=max_epochs) for curve in curves]

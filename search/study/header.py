@@ -17,8 +17,12 @@ from seresnet.errors import ConfigError, DataError
 
 STUDY_NAME = "search"
 """Of the study in a file of its own; in a database that is shared, the study folder's name."""
-SCHEMA = 1
-"""Version of what is stored; a study of a newer one is refused, an older one is converted."""
+SCHEMA = 2
+"""Version of what is stored; a study of a newer one is refused, an older one is converted.
+
+1: suggestions, epochs, ends. 2: pauses and the search's time; for a program of schema 1 the numbers
+of pauses would be missing in the history.
+"""
 
 
 def create_study(storage: BaseStorage, config: StudyConfig, name: str) -> optuna.Study:
@@ -33,6 +37,8 @@ def create_study(storage: BaseStorage, config: StudyConfig, name: str) -> optuna
     )
     if "config" in study.user_attrs:
         _refuse_changes(stored_config(study), config)
+        if study.user_attrs["schema"] != SCHEMA:  # before anything of the newer one is stored
+            study.set_user_attr("schema", SCHEMA)
     else:
         study.set_user_attr("schema", SCHEMA)
         study.set_user_attr("id", uuid.uuid4().hex)

@@ -69,11 +69,18 @@ class Budget:
     """Failed trials that end a search, diverged ones apart; >= 1, auto: 5 or a fifth of all."""
     max_total_epochs: int | Literal["none"] = "none"
     """Epochs of all trials together; must pay for baseline and recipes whole."""
+    max_hours: float | Literal["none"] = "none"
+    """Wall clock of the search, all starts together, the retraining apart; hours, > 0."""
 
     def __post_init__(self) -> None:
         bounds = {"num_trials": 1, "min_epochs": 1, "max_epochs": 1, "reduction_factor": 2}
         max_failed = 1 if self.max_failed == "auto" else self.max_failed
+        max_hours = 1 if self.max_hours == "none" else self.max_hours
         refuse(
+            (
+                not 0 < max_hours < math.inf,
+                f"max_hours: must be none or > 0 and finite, got {max_hours}",
+            ),
             (max_failed < 1, f"max_failed: must be auto or >= 1, got {max_failed}"),
             *_at_least(self, bounds),
             (

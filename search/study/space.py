@@ -36,7 +36,8 @@ _SET_BY_TRIAL = {
     "train.seed": "left to study.seed and retrain.seeds",
 }
 _MAY_CHANGE = (
-    "study.num_trials", "study.max_failed", "study.max_total_epochs", "resources.", "retrain.",
+    "study.num_trials", "study.max_failed", "study.max_total_epochs", "study.max_hours",
+    "resources.", "retrain.",
 )  # fmt: skip
 
 

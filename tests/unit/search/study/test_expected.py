@@ -42,6 +42,10 @@ def test_too_few_whole_curves_tell_nothing(num):
     assert expected_final([0.5], curves(1.0, num)) is None
 
 
+def test_a_trial_that_was_closed_before_its_first_epoch_tells_nothing():
+    assert expected_final([], curves(1.0)) is None
+
+
 VALUES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=12)
 
 

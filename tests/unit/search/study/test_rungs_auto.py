@@ -9,6 +9,7 @@ from optuna.storages import InMemoryStorage
 from fakes import HOST, result
 from search.study.config import loads
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.replay import replay
 from search.study.space import StudyConfig
 from seresnet.errors import ConfigError
@@ -102,6 +103,18 @@ def test_a_failed_exempt_trial_counts_as_ended_and_has_no_curve():
     play(storage, straight, fails={2})
     ledger = Ledger.load(storage)
     assert ledger.rules.choice(ledger.trials).num_curves == NUM_EXEMPT - 1
+
+
+def test_an_exempt_trial_that_waits_for_a_larger_budget_is_waited_for():
+    storage = InMemoryStorage()
+    play(storage, straight, num_steps=8 * (NUM_EXEMPT - 1) + 3)
+    late = Ledger.open(storage, with_budget(CONFIG, max_hours=1e-12))
+    assert [t.is_paused for t in late.trials] == [False] * 5 + [True]
+    assert late.rules.choice(late.trials) is None
+    play(storage, straight)
+    ledger = Ledger.load(storage)
+    assert ledger.rules.choice(ledger.trials).num_curves == NUM_EXEMPT
+    assert replay(storage).difference == ""
 
 
 def test_with_too_few_whole_curves_nobody_is_stopped():

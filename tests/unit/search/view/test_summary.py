@@ -5,6 +5,7 @@ from optuna.storages import InMemoryStorage
 
 from fakes import run
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.progress import progress_of
 from search.view.summary import describe_study
 
@@ -65,6 +66,18 @@ def test_the_sampler_that_was_chosen_is_told_with_its_reason(study_config):
         "sampler: gp, which finds more than tpe in as few trials; "
         "stopped trials count by their expected end"
     )
+
+
+def test_a_budget_that_is_used_is_told_last(study_config):
+    ledger = Ledger.open(InMemoryStorage(), with_budget(study_config, max_total_epochs=8))
+    for _ in range(2):
+        assert "budget" not in describe_study(ledger)
+        run(ledger, 0.1, 0.2, 0.3, 0.5)
+    assert describe_study(ledger).splitlines()[-2:] == [
+        "2 trials (2 COMPLETE), 8 epochs of 8 without stopping",
+        "the budget of 8 epochs is used: 4 trials were not begun; raise study.max_total_epochs, "
+        "then run the same command",
+    ]
 
 
 def test_a_study_without_a_complete_trial_has_its_totals(ledger):
