@@ -31,8 +31,8 @@ baseline: {dropout: 0.2, warmup_epochs: 1}
 recipes:
   plain: {dropout: 0.0, warmup_epochs: 0}
 sampler: {name: tpe, num_startup: 3}
-pruner: {name: asha, rungs: fixed}
 retrain: {epochs: 2, seeds: [0]}
+pruner: {name: asha, rungs: fixed}
 """
 
 

@@ -1,18 +1,15 @@
 """What a study says of itself: schema, settings, identity, images."""
 
-import dataclasses
 import uuid
 from collections.abc import Mapping
 
 import optuna
-import yaml
 from optuna.storages import BaseStorage
 
-from search.study.config import loads
 from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError
 from search.study.events import find_damage
 from search.study.guard import RungChoice
-from search.study.space import StudyConfig, changed_keys, dump_study
+from search.study.space import StudyConfig, changed_keys, dump_study, loads_resolved
 from seresnet.errors import ConfigError, DataError
 
 STUDY_NAME = "search"
@@ -77,18 +74,10 @@ def stored_config(study: optuna.Study) -> StudyConfig:
     if schema < 1 or "config" not in attributes:
         raise DamagedStudyError("study.db: holds no study of this program", other)
     try:
-        return _as_it_meant(attributes["config"])
+        return loads_resolved(attributes["config"], name="study.db")
     except ConfigError as error:
         message = f"study.db: its settings cannot be read: {error.message}"
         raise DamagedStudyError(message, other) from error
-
-
-def _as_it_meant(text: str) -> StudyConfig:
-    """Return stored settings; a key that is absent has the meaning that this had back then."""
-    config = loads(text, StudyConfig, name="study.db")
-    if "rungs" not in yaml.safe_load(text).get("pruner", {}):
-        return dataclasses.replace(config, pruner=dataclasses.replace(config.pruner, rungs="fixed"))
-    return config
 
 
 def refuse_damage(study: optuna.Study) -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from search.study.config import dump, load
+import yaml
+
+from search.study.config import dump, load, loads
 from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
@@ -19,12 +21,13 @@ from search.study.sections import (
     SamplerConfig,
     refuse,
 )
+from search.study.source import read_text
 from seresnet.config import TrainConfig
 
 __all__ = [
     "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
     "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
-    "load_study",
+    "load_resolved", "load_study", "loads_resolved",
 ]  # fmt: skip
 
 _KINDS = get_type_hints(TrainConfig)
@@ -99,6 +102,27 @@ def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> Stu
         ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
     """
     return load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
+
+
+def load_resolved(path: Path) -> StudyConfig:
+    """Return the study of a file that a search has written into its folder.
+
+    Raises:
+        ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
+    """
+    return loads_resolved(read_text(path), name=str(path))
+
+
+def loads_resolved(text: str, *, name: str) -> StudyConfig:
+    """Return stored settings; a key that they lack means what was done before there was such a key.
+
+    Raises:
+        ConfigError: as `load_resolved`.
+    """
+    config = loads(text, StudyConfig, name=name, refused=_SET_BY_TRIAL)
+    if "rungs" not in yaml.safe_load(text).get("pruner", {}):
+        return dataclasses.replace(config, pruner=dataclasses.replace(config.pruner, rungs="fixed"))
+    return config
 
 
 def dump_study(config: StudyConfig) -> str:

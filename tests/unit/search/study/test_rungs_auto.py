@@ -11,7 +11,7 @@ from search.study.config import loads
 from search.study.ledger import Ledger
 from search.study.policies import with_budget
 from search.study.replay import replay
-from search.study.space import StudyConfig
+from search.study.space import StudyConfig, load_resolved
 from seresnet.errors import ConfigError
 
 STUDY = """\
@@ -208,13 +208,18 @@ def test_between_starts_the_rungs_may_not_change():
             Ledger.open(storage, config)
 
 
-def test_a_study_that_was_made_before_there_was_a_choice_keeps_its_fixed_rungs():
+def test_a_study_that_was_made_before_there_was_a_choice_keeps_its_fixed_rungs(tmp_path):
     storage = InMemoryStorage()
     study = Ledger.open(storage, CONFIG)._study
     text = study.user_attrs["config"]
     assert "rungs: auto, num_exempt: 6" in text
     study.set_user_attr("config", text.replace(", rungs: auto, num_exempt: 6", ""))
     assert Ledger.load(storage).config.pruner.rungs == "fixed"
+    file = tmp_path / "study.yaml"
+    file.write_text(study.user_attrs["config"])
+    Ledger.open(storage, load_resolved(file))
+    file.write_text(text)
+    assert load_resolved(file) == CONFIG
 
 
 @pytest.mark.parametrize(
