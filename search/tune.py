@@ -12,6 +12,7 @@ from search import cli, work
 if TYPE_CHECKING:
     from search.engine.cluster import Grant
     from search.engine.course import Course
+    from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
@@ -36,6 +37,8 @@ def _parser() -> ArgumentParser:
     add("--name", help="of the study folder; default: the study file's stem")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     add("--num-trials", type=int, metavar="N", help="in all; more than before extends the study")
+    add("--max-total-epochs", type=int, metavar="N", help="of all trials together, kept exactly")
+    add("--max-hours", type=float, metavar="H", help="of the search, all starts together")
     add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
     add("--gpus-per-trial", type=float, metavar="F", help="0 to 1; default: measured")
     add("--seed", type=int, metavar="N", help="of the study")
@@ -51,6 +54,8 @@ def _body(arguments: Namespace) -> None:
 
     flags = {
         "study.num_trials": arguments.num_trials,
+        "study.max_total_epochs": arguments.max_total_epochs,
+        "study.max_hours": arguments.max_hours,
         "study.seed": arguments.seed,
         "resources.max_concurrent": arguments.max_concurrent,
         "resources.gpus_per_trial": arguments.gpus_per_trial,
@@ -66,6 +71,7 @@ def _body(arguments: Namespace) -> None:
 
 def _show_plan(config: "StudyConfig") -> None:
     """Print the resolved study file, its rungs and the most it can cost."""
+    from search.study.modeller import describe_modeller
     from search.study.rules import Rules
     from search.study.space import dump_study
 
@@ -74,10 +80,15 @@ def _show_plan(config: "StudyConfig") -> None:
     chosen = rules.describe_choice([])
     stops = ", ".join(str(epoch) for epoch in rules.rungs)
     most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
+    limit = most if budget.max_total_epochs == "none" else min(most, budget.max_total_epochs)
+    hours = "" if budget.max_hours == "none" else f", {budget.max_hours:g} hours"
     cli.output(dump_study(config))
+    if sampler := describe_modeller(config):
+        cli.output(f"# sampler: {sampler}")
     stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
     cli.output(f"# rungs: {chosen}" if chosen else stopped)
-    cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
+    of = f"({budget.num_trials} x {budget.max_epochs}{f' are {most}' if limit < most else ''})"
+    cli.output(f"# search: at most {limit} epochs {of}{hours}")
     cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 
 
@@ -86,21 +97,32 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     from search.engine.delivery import winner
     from search.results import write_tables
     from search.retrain import is_delivered
+    from search.study.progress import describe_budget
 
     with work.opened(path, config, arguments) as study:
         ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain
-        if ledger.num_remaining == 0 and (not wanted or is_delivered(study)):
+        if ledger.num_remaining == 0 and (not wanted or _waits(ledger) or is_delivered(study)):
             write_tables(ledger.trials, path)
             folder.clear_checkpoints(ledger.trials)
-            cli.note(f"{path}: done already; to search on, give a larger --num-trials")
+            more = describe_budget(ledger) or "to search on, give a larger --num-trials"
+            cli.note(f"{path}: done already; {more}")
         else:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
-        winner(ledger)  # without a completed trial there is no success to be told
+        if not _waits(ledger):
+            winner(ledger)  # without a completed trial there is no success to be told
         if folder.submission.exists() and not is_delivered(study):
             again = f"python -m search.retrain --study {path}"
             cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
         work.show(study)
+
+
+def _waits(ledger: "Ledger") -> bool:
+    """Return whether the budget ended before any trial: nothing failed, none can be retrained."""
+    from search.study.records import incumbent
+
+    is_paused = any(trial.is_paused for trial in ledger.trials)
+    return is_paused and not ledger.num_remaining and incumbent(ledger.trials) is None
 
 
 def _search_and_deliver(study: work.Work, view: "View") -> None:
@@ -121,7 +143,7 @@ def _search_and_deliver(study: work.Work, view: "View") -> None:
                 _log.warning("%s; going on with %d at once", kill.message, slots_at_most)
                 course.raise_if_ended()
             else:
-                if not study.arguments.no_retrain:
+                if not study.arguments.no_retrain and not _waits(study.ledger):
                     deliver(study, granted, view)
                 return
 
@@ -137,7 +159,7 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
 
     def observe(trial: "TrialRecord") -> None:
         view.trial_changed(trial)
-        if trial.is_finished:
+        if not trial.is_running:
             tables.note()
             folder.clear_checkpoints(ledger.trials)
             study.backups.note(ledger.num_events)

@@ -46,8 +46,8 @@ def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -
     ledger = course.ledger
     # Tune counts a trial that was handed back as one of its own, and may end with others unasked.
     for _ in range(MAX_RETRIES + 1):
+        ledger.take_back()
         if ledger.num_remaining and not course.is_ending:
-            ledger.take_back()
             _fit(trainable, granted, course)
     course.raise_if_ended()
     if ledger.num_remaining:
@@ -106,7 +106,7 @@ def _tuner(
             mode="max",
             search_alg=LedgerSearcher(course),
             scheduler=LedgerScheduler(course),
-            num_samples=ledger.num_remaining,
+            num_samples=ledger.num_open,  # whatever becomes payable when others are stopped early
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial_id(trial.config["number"]),

@@ -20,15 +20,15 @@ def told(config):
 @pytest.mark.parametrize(
     ("name", "expected", "times"),
     [
-        pytest.param("study", ("tpe", "asha", 20, 2), 1, id="as-the-file-says"),
-        pytest.param("none", ("tpe", "none", 20, 2), 1, id="nobody-is-stopped"),
+        pytest.param("study", ("auto", "asha", 20, 2), 1, id="as-the-file-says"),
+        pytest.param("none", ("auto", "none", 20, 2), 1, id="nobody-is-stopped"),
         pytest.param("gp+none", ("gp", "none", 20, 2), 1, id="sampler-and-pruner"),
         pytest.param("random+none+x2", ("random", "none", 20, 2), 2, id="twice-the-budget"),
-        pytest.param("asha:1,4", ("tpe", "asha", 1, 4), 1, id="inside-the-warm-up"),
+        pytest.param("tpe+asha:1,4", ("tpe", "asha", 1, 4), 1, id="inside-the-warm-up"),
         pytest.param("qmc+asha:25%,2", ("qmc", "asha", 15, 2), 1, id="share"),
-        pytest.param("auto", ("tpe", "asha", 20, 2), 1, id="the-studys-own-curves"),
-        pytest.param("auto:25%,3", ("tpe", "asha", 15, 3), 1, id="no-earlier-than"),
-        pytest.param("asha:60,3", ("tpe", "asha", 60, 3), 1, id="no-rung-before-the-last"),
+        pytest.param("auto", ("auto", "asha", 20, 2), 1, id="the-studys-own-curves"),
+        pytest.param("auto:25%,3", ("auto", "asha", 15, 3), 1, id="no-earlier-than"),
+        pytest.param("asha:60,3", ("auto", "asha", 60, 3), 1, id="no-rung-before-the-last"),
     ],
 )
 def test_a_policy_replaces_what_it_names(name, expected, times):
@@ -39,7 +39,7 @@ def test_a_policy_replaces_what_it_names(name, expected, times):
 
 
 def test_rungs_are_chosen_under_auto_alone():
-    for name, rungs in (("auto", "auto"), ("auto:15,2", "auto"), ("study", "fixed")):
+    for name, rungs in (("auto", "auto"), ("auto:15,2", "auto"), ("asha:15,2", "fixed")):
         assert parse_policy(name).applied(REG).pruner.rungs == rungs
     auto = parse_policy("auto").applied(REG)
     for name in ("none", "asha:1,4"):
