@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from search import cli, work
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
     from search.engine.course import Course
+    from search.engine.grants import Grant
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View

@@ -15,6 +15,7 @@ import ray.tune
 import torch
 
 from search import failpoints
+from search.engine.grants import threads_of
 from search.engine.hang import bounded, hang_place
 from search.engine.messages import EpochMessage, Failure, Refusal
 from search.engine.mps import join
@@ -150,7 +151,7 @@ def granted_device() -> torch.device:
 def set_granted_threads() -> None:
     """Compute with as many threads as CPUs were granted: more of them only wait for each other."""
     granted = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-    torch.set_num_threads(max(1, int(granted)))
+    torch.set_num_threads(threads_of(granted))
 
 
 def describe_host(state: TrainState) -> Host:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import ray
 
-from search.engine.cluster import Grant, grant, slots_of, widen
+from search.engine.cluster import grant, widen
+from search.engine.grants import Grant, slots_of
 from search.study.errors import MachineError
 from search.study.sections import Resources
 
