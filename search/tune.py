@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search import cli, work
+from search import cli, plan, work
 
 if TYPE_CHECKING:
     from search.engine.course import Course
@@ -39,8 +39,8 @@ def _parser() -> ArgumentParser:
     add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
     add("--gpus-per-trial", type=float, metavar="F", help="0 to 1; default: measured")
     add("--seed", type=int, metavar="N", help="of the study")
-    add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
     add("--no-retrain", action="store_true", help="stop after the search")
+    plan.add_options(parser)
     work.add_options(parser)
     return parser
 
@@ -49,6 +49,7 @@ def _body(arguments: Namespace) -> None:
     from search.study.names import check_name
     from search.study.space import load_study
 
+    plan.refuse_flags(arguments)
     flags = {
         "study.num_trials": arguments.num_trials,
         "study.seed": arguments.seed,
@@ -59,26 +60,9 @@ def _body(arguments: Namespace) -> None:
     config = load_study(arguments.space, given)
     name = check_name(arguments.space.stem if arguments.name is None else arguments.name)
     if arguments.dry_run:
-        _show_plan(config)
+        plan.show(config, arguments.results / name, arguments)
     else:
         _tune(arguments, config, arguments.results / name)
-
-
-def _show_plan(config: "StudyConfig") -> None:
-    """Print the resolved study file, its rungs and the most it can cost."""
-    from search.study.rules import Rules
-    from search.study.space import dump_study
-
-    budget, retrain = config.study, config.retrain
-    rules = Rules(config)
-    chosen = rules.describe_choice([])
-    stops = ", ".join(str(epoch) for epoch in rules.rungs)
-    most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
-    cli.output(dump_study(config))
-    stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
-    cli.output(f"# rungs: {chosen}" if chosen else stopped)
-    cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
-    cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:

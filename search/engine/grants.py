@@ -28,6 +28,21 @@ class Grant:
         """CPU threads of its process: more than CPUs were granted only wait for each other."""
         return threads_of(self.cpus)
 
+    @property
+    def crew(self) -> "Crew":
+        """Those who share one GPU, or on CPUs all of them: they slow each other down."""
+        num = min(self.slots, per_gpu(self.gpus)) if self.gpus else self.slots
+        return Crew(num, self.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Processes that train side by side, on one GPU or on a machine's CPUs."""
+
+    processes: int
+    threads: int
+    """CPU threads of each."""
+
 
 def threads_of(cpus: float) -> int:
     """Return the threads that so many granted CPUs are worth."""

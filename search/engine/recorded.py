@@ -9,9 +9,11 @@ import numpy as np
 
 from search import results
 from search.engine.cube import Cube, Floats
-from search.engine.curves import Noise
+from search.engine.curves import FAMILIES, Noise, make_family
+from search.engine.virtual import Curves
+from search.study.names import did_you_mean
 from search.study.space import StudyConfig
-from seresnet.errors import DataError
+from seresnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
@@ -72,6 +74,22 @@ class Recorded:
         distances = np.linalg.norm(self._points - self._cube.share(params), axis=1)
         index = int(distances.argmin())
         return index, float(distances[index])
+
+
+def named_curves(name: str, config: StudyConfig) -> Curves:
+    """Return the curves of a name: a family's, or those of a study's tables.
+
+    Raises:
+        UserError: no family has this name, or the tables do not fit the study.
+    """
+    if name in FAMILIES:
+        return make_family(name, config)
+    if name.endswith("epochs.csv"):
+        return Recorded.read(Path(name), config)
+    raise ConfigError(
+        f"--curves {name}: no such family{did_you_mean(name, FAMILIES)}",
+        f"use {', '.join(FAMILIES)}, or the path of a study's epochs.csv",
+    )
 
 
 def _tables(path: Path, config: StudyConfig) -> "tuple[pd.DataFrame, pd.DataFrame]":

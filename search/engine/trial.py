@@ -24,6 +24,7 @@ from search.study.records import Host, trial_id
 from search.study.space import StudyConfig
 from seresnet import checkpoint
 from seresnet.data import Split
+from seresnet.device import describe_device
 from seresnet.failpoints import reach
 from seresnet.fence import Fence, StaleAttemptError
 from seresnet.train import DivergedError, TrainState, train
@@ -156,11 +157,9 @@ def set_granted_threads() -> None:
 
 def describe_host(state: TrainState) -> Host:
     """Return where and how a run computes."""
-    device = state.device
-    name = f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
     return Host(
         node=platform.node(),
-        device=name,
+        device=describe_device(state.device),
         dtype=str(state.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
     )

@@ -23,7 +23,7 @@ def commands():
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, capsys):
+def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, capsys, timed):
     monkeypatch.chdir(ROOT)
     module, *arguments = shlex.split(command)[2:]
     if module == "search.tune":
