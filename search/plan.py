@@ -51,14 +51,16 @@ def show(config: "StudyConfig", folder: Path, arguments: Namespace) -> None:
 
     curves = _curves(config, arguments.curves)  # a table that does not fit is told at once
     cli.output(f"{dump_study(config)}{describe_study(config)}")
-    forecast = _forecast(config, folder, curves)
+    forecast = _forecast(config, folder, curves, wants_retraining=not arguments.no_retrain)
     price, is_elsewhere = arguments.price_per_gpu_hour, arguments.address is not None
     cli.output(describe_plan(config, forecast, price=price, is_elsewhere=is_elsewhere))
     for line in caveats(config, forecast):
         cli.output(f"# warning: {line}")
 
 
-def _forecast(config: "StudyConfig", folder: Path, curves: "dict[str, Curves]") -> "Forecast":
+def _forecast(
+    config: "StudyConfig", folder: Path, curves: "dict[str, Curves]", *, wants_retraining: bool
+) -> "Forecast":
     """Time this machine, then simulate the study as many at once as would run here."""
     from search.engine.grants import Grant, grant_on, widen_on
     from search.engine.planning import cost_of, simulate_study, summarise
@@ -69,14 +71,18 @@ def _forecast(config: "StudyConfig", folder: Path, curves: "dict[str, Curves]") 
     from search.view.bar import progress_bar
 
     nodes, sizes = [_this_machine()], _sizes(config)
-    problem, timing = "", None
+    problem, timing, retrainings = "", None, None
+    load, _, _ = os.getloadavg()  # before our own trainings are part of it
     try:
-        trials = _bounded(grant_on(nodes, config.resources), config)
-        retrainings = widen_on(nodes, trials, len(config.retrain.seeds))
+        granted = grant_on(nodes, config.resources)
+        trials = _bounded(granted, config.study.num_trials)
+        if wants_retraining:
+            num_jobs = len(config.retrain.seeds)
+            retrainings = _bounded(widen_on(nodes, granted, num_jobs), num_jobs)
         timing = _timing(config, sizes, trials, retrainings)
     except MachineError as error:  # it may be meant for another: the rest can be told all the same
         most = config.resources.max_concurrent
-        trials = _bounded(Grant(1, 0, 1 if most == "auto" else most), config)
+        trials = _bounded(Grant(1, 0, 1 if most == "auto" else most), config.study.num_trials)
         problem = error.message
     except TimingError as error:
         problem = str(error)
@@ -86,7 +92,7 @@ def _forecast(config: "StudyConfig", folder: Path, curves: "dict[str, Curves]") 
     if timing is not None:
         cost = cost_of(config, outcomes, timing, sizes, trials=trials, retrainings=retrainings)
     return Forecast(
-        machine=_machine(config, folder, trials),
+        machine=_machine(config, folder, trials, load),
         num_parameters=sizes.num_parameters,
         disk_bytes=checkpoint_bytes(sizes.num_parameters, trials.slots),
         simulated=summarise(outcomes, curves=list(curves), sampler=sampler),
@@ -112,14 +118,18 @@ def _this_machine() -> "Node":
     """Return what this machine has, as Ray will see it."""
     import torch
 
-    return {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()}
+    return {"CPU": _cores(), "GPU": torch.cuda.device_count()}
 
 
-def _bounded(granted: "Grant", config: "StudyConfig") -> "Grant":
-    """Return the grant with no more at once than there are trials."""
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _bounded(granted: "Grant", num: int) -> "Grant":
+    """Return the grant with no more at once than there are."""
     from dataclasses import replace
 
-    return replace(granted, slots=min(granted.slots, config.study.num_trials))
+    return replace(granted, slots=min(granted.slots, num))
 
 
 def _sizes(config: "StudyConfig") -> "Sizes":
@@ -133,13 +143,13 @@ def _sizes(config: "StudyConfig") -> "Sizes":
 
 
 def _timing(
-    config: "StudyConfig", sizes: "Sizes", trials: "Grant", retrainings: "Grant"
+    config: "StudyConfig", sizes: "Sizes", trials: "Grant", retrainings: "Grant | None"
 ) -> "Timing":
     """Return how fast trials and retrainings are here; on GPUs on the first of them."""
     from search.engine.timing import time_trainings
     from search.engine.workload import shape_config
 
-    crew, again = trials.crew, retrainings.crew
+    crew = trials.crew
     threads = f"{crew.threads} thread{'s' if crew.threads > 1 else ''}"
     cli.note(f"timing {crew.processes} at once with {threads} each, then simulating the study")
     return time_trainings(
@@ -148,19 +158,21 @@ def _timing(
         sizes.num_val,
         on_gpu=trials.gpus > 0,
         trials=crew,
-        retrainings=again,
+        retrainings=crew if retrainings is None else retrainings.crew,
         seconds=_TIMING_SECONDS,
     )
 
 
-def _machine(config: "StudyConfig", folder: Path, trials: "Grant") -> "Machine":
+def _machine(config: "StudyConfig", folder: Path, trials: "Grant", load: float) -> "Machine":
     from search.study.disk import free_bytes
     from search.study.forecast import Machine
     from search.study.provenance import hardware
 
-    facts = hardware()
+    cores = _cores()
     return Machine(
-        name=f"{facts['cpus']} cores of {facts['processor']}",
+        name=f"{cores} core{'s' if cores > 1 else ''} of {hardware()['processor']}",
+        cores=cores,
+        load=load,
         workers=trials.slots,
         threads=trials.threads,
         gpus=trials.gpus,

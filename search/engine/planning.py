@@ -8,7 +8,7 @@ from math import ceil
 
 from search.engine.grants import Grant, per_gpu
 from search.engine.virtual import MEAN_PACE, Curves, Outcome, simulate
-from search.study.forecast import Cost, Pace, Range, Simulated, Stage, Timing, range_of
+from search.study.forecast import Cost, Pace, Simulated, Stage, Timing, range_of
 from search.study.policies import parse_policy
 from search.study.space import StudyConfig
 
@@ -127,7 +127,7 @@ def cost_of(
     sizes: Sizes,
     *,
     trials: Grant,
-    retrainings: Grant,
+    retrainings: Grant | None,
 ) -> Cost:
     """Return what the whole command takes: each search at each pace, all equally likely.
 
@@ -139,35 +139,41 @@ def cost_of(
         timing: of this machine.
         sizes: of images and network.
         trials: what a trial is granted, and how many run at once.
-        retrainings: the same of retrainings.
+        retrainings: the same of retrainings; None where there are none.
     """
     epochs = sorted(_epoch_seconds(pace, sizes) for pace in timing.trials)
     whole = sorted(_retrain_seconds(pace, sizes) for pace in timing.retrainings)
-    # Slow for one is slow for the other: paired by rank.
-    pairs = [(epoch, whole[k * len(whole) // len(epochs)]) for k, epoch in enumerate(epochs)]
-    start, num_jobs = timing.start_seconds, len(config.retrain.seeds)
-    searches, deliveries, held = [], [], []
-    for epoch, full in pairs:
-        # Each retraining is a process of its own, and so is the labelling.
-        waves = ceil(num_jobs / retrainings.slots)
-        delivery = waves * (start + config.retrain.epochs * full) + start
+    stages: dict[str, list[float]] = {"search": []}
+    held = []
+    for rank, epoch in enumerate(epochs):
+        full = whole[rank * len(whole) // len(epochs)]  # slow for one is slow for the other
         for outcome in outcomes:
-            searches.append(_RAY_SECONDS + start + outcome.duration / MEAN_PACE * epoch)
-            deliveries.append(delivery)
-            again = num_jobs * config.retrain.epochs * full * _share(retrainings)
-            held.append(outcome.epochs * epoch * _share(trials) + again)
-    totals = [search + delivery for search, delivery in zip(searches, deliveries, strict=True)]
+            search = outcome.duration / MEAN_PACE * epoch
+            stages["search"].append(_RAY_SECONDS + timing.start_seconds + search)
+            held.append(outcome.epochs * epoch * _share(trials))
+            if retrainings is not None:
+                seconds = _delivery_seconds(config, full, timing, retrainings)
+                stages.setdefault("retraining", []).append(seconds)
+                num = len(config.retrain.seeds) * config.retrain.epochs
+                held[-1] += num * full * _share(retrainings)
+    totals = [sum(parts) for parts in zip(*stages.values(), strict=True)]
     return Cost(
         device=timing.device,
         dtype=timing.dtype,
         epoch_seconds=range_of(epochs),
-        stages=(
-            Stage(name="search", seconds=range_of(searches)),
-            Stage(name="retraining", seconds=range_of(deliveries)),
-        ),
+        stages=tuple(Stage(name=n, seconds=range_of(each)) for n, each in stages.items()),
         seconds=range_of(totals),
-        gpu_hours=_hours(range_of(held)) if trials.gpus else None,
+        gpu_hours=range_of(held).times(1 / 3600) if trials.gpus else None,
     )
+
+
+def _delivery_seconds(
+    config: StudyConfig, epoch_seconds: float, timing: Timing, granted: Grant
+) -> float:
+    """Return what retraining and labelling take: each a process of its own, in waves that fit."""
+    waves = ceil(len(config.retrain.seeds) / granted.slots)
+    wave = timing.start_seconds + config.retrain.epochs * epoch_seconds
+    return waves * wave + timing.start_seconds
 
 
 def _epoch_seconds(pace: Pace, sizes: Sizes) -> float:
@@ -189,7 +195,3 @@ def _storing_seconds(sizes: Sizes) -> float:
 def _share(granted: Grant) -> float:
     """Return the share of a GPU that a process holds: what fits beside it counts, not the ask."""
     return 1 / per_gpu(granted.gpus) if granted.gpus else 0.0
-
-
-def _hours(seconds: Range) -> Range:
-    return seconds.times(1 / 3600)

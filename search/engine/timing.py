@@ -65,8 +65,7 @@ def time_trainings(
         num_val: images that the study judges by.
         on_gpu: whether on the first GPU.
         trials: as many as run at once, on that GPU if it is one.
-        retrainings: no more processes than trials; where they are the same, the trials' times are
-            taken.
+        retrainings: the same; where they are as many and as wide, the trials' times are taken.
         seconds: of each of the two.
 
     Raises:
@@ -76,11 +75,12 @@ def time_trainings(
     num_train = min(num_train, _BATCHES[device] * config.batch_size)
     num_val = min(num_val, _VAL_IMAGES[device])
     context = get_context("spawn")  # a forked PyTorch may hang
-    gate = context.Barrier(trials.processes)
+    num_processes = max(trials.processes, retrainings.processes)
+    gate = context.Barrier(num_processes)
     processes: list[SpawnProcess] = []
     pipes: list[Connection] = []
     try:
-        for index in range(trials.processes):
+        for index in range(num_processes):
             ours, theirs = context.Pipe(duplex=False)
             job = _Job(
                 config, num_train, num_val, device, trials, retrainings, index, seconds, time.time()
@@ -146,15 +146,9 @@ def _time(job: _Job, gate: Barrier) -> Timing:
     training = Training(job.config, job.num_train, job.num_val, 0, device)
     training.train_epoch()  # finds out how to compute, and is slower than all others
     start_seconds = time.time() - job.started
-    gate.wait(_START_SECONDS)
-    trials = _windows(training, job)
-    retrainings: list[Pace] = [] if job.retrainings != job.trials else trials
-    if job.retrainings != job.trials:
-        gate.wait(_START_SECONDS)
-        if job.index < job.retrainings.processes:
-            torch.set_num_threads(job.retrainings.threads)
-            training.train_epoch()
-            retrainings = _windows(training, job)
+    trials = _windows(training, job, job.trials, gate)
+    is_same = job.retrainings == job.trials
+    retrainings = trials if is_same else _windows(training, job, job.retrainings, gate)
     return Timing(
         trials=tuple(trials),
         retrainings=tuple(retrainings),
@@ -164,8 +158,17 @@ def _time(job: _Job, gate: Barrier) -> Timing:
     )
 
 
-def _windows(training: Training, job: _Job) -> list[Pace]:
-    """Train until the seconds are over; what is cut then counts too: the others are as long."""
+def _windows(training: Training, job: _Job, crew: Crew, gate: Barrier) -> list[Pace]:
+    """Return what each short epoch took until the seconds were over; none outside the crew.
+
+    What ends after them counts too: the others are about as long at work.
+    """
+    gate.wait(_START_SECONDS)
+    if job.index >= crew.processes:
+        return []
+    if torch.get_num_threads() != crew.threads:
+        torch.set_num_threads(crew.threads)
+        training.train_epoch()
     paces: list[Pace] = []
     started = time.monotonic()
     while not paces or time.monotonic() - started < job.seconds:

@@ -9,6 +9,7 @@ from search.study.space import StudyConfig
 _LONG = timedelta(days=1)
 _LEAST_ROUNDS = 4  # trials a worker, with fewer most suggestions know of no result
 _FULL_SIZE = 1_000_000  # parameters; the narrow networks of the examples have a fifth of that
+_BUSY = 0.75  # of the cores that others want: our trainings have less than they would alone
 _MB = 10**6
 
 
@@ -46,6 +47,11 @@ def _of_the_machine(config: StudyConfig, forecast: Forecast) -> Iterator[str]:
         yield (
             f"no GPU for a network of {forecast.num_parameters:,} parameters: an epoch takes "
             f"{clock(cost.epoch_seconds.middle)}; search_spaces/cpu.yaml has a network for CPUs"
+        )
+    if cost is not None and machine.load > _BUSY * machine.cores:
+        yield (
+            f"others kept this machine busy (load {machine.load:.1f}, {machine.cores} cores): the "
+            "hours are those of a busy one; plan again when it is quiet"
         )
     if machine.free_bytes < forecast.disk_bytes:
         yield (

@@ -68,6 +68,9 @@ class Machine:
 
     name: str
     """For a person, such as `2 cores of AMD EPYC`."""
+    cores: int
+    load: float
+    """Processes that wanted a core in the minute before anything was timed, on average."""
     workers: int
     """Trials at once."""
     threads: int

@@ -25,6 +25,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray was started"))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.3, 9.0, 9.0))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     return folder
 
@@ -43,7 +44,7 @@ def plan(study_file, capsys):
 def cells(text, row):
     """The numbers of a row of the table."""
     (line,) = [each for each in text.splitlines() if each.startswith(f"#   {row} ")]
-    return line.removeprefix(f"#   {row}").split("  ")
+    return [cell.strip() for cell in line.removeprefix(f"#   {row}").split("  ") if cell.strip()]
 
 
 def test_a_plan_says_what_the_study_takes_here(plan, timed, workplace):
@@ -73,7 +74,7 @@ def test_trials_are_timed_as_they_run_and_a_retraining_with_what_they_leave_idle
     ("flags", "trials", "retrainings"),
     [
         pytest.param(["--max-concurrent", "1"], Crew(1, 1), Crew(1, 1), id="one-at-once"),
-        pytest.param(["--num-trials", "4"], Crew(4, 1), Crew(1, 4), id="no-more-than-trials"),
+        pytest.param(["--num-trials", "4"], Crew(4, 1), Crew(1, 8), id="no-more-than-trials"),
     ],
 )
 def test_no_more_are_timed_than_can_run(
@@ -82,6 +83,13 @@ def test_no_more_are_timed_than_can_run(
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     plan(*flags)
     assert (timed[0]["trials"], timed[0]["retrainings"]) == (trials, retrainings)
+
+
+def test_a_search_alone_is_planned_alone(plan, timed):
+    _, out, _ = plan("--no-retrain")
+    assert timed[0]["retrainings"] == timed[0]["trials"]  # so nothing is timed for them
+    assert "#   retraining" not in out
+    assert cells(out, "whole command") == cells(out, "search")
 
 
 def test_on_a_gpu_one_is_timed_and_hours_and_money_are_told(plan, timed, monkeypatch):
@@ -119,6 +127,11 @@ def test_an_epoch_that_fails_is_told_and_the_rest_planned(plan, timed, monkeypat
 def test_a_warning_follows_the_plan(plan, timed):
     *_, last = plan()[1].splitlines()
     assert last.startswith("# warning: 2 at once are more than a quarter of 6 trials: ")
+
+
+def test_a_machine_that_others_use_is_told(plan, timed, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (7.8, 0.0, 0.0))
+    assert "# warning: others kept this machine busy (load 7.8, 2 cores)" in plan()[1]
 
 
 def test_the_plan_for_a_cluster_says_whose_it_is(plan, timed):

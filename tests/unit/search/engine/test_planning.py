@@ -66,6 +66,15 @@ def test_hours_are_virtual_time_at_the_measured_pace_with_start_and_retraining()
     assert cost.gpu_hours is None
 
 
+def test_without_a_retraining_the_search_is_all():
+    grant = Grant(1, 1, 2)
+    cost = cost_of(CONFIG, [OUTCOME], timing([0.1]), SIZES, trials=grant, retrainings=None)
+    (search,) = cost.stages
+    assert cost.seconds == search.seconds
+    epoch = 100 * 0.1 + 10 * 0.05 + STORING + 0.03
+    assert cost.gpu_hours.middle == pytest.approx(9 * epoch / 3600)
+
+
 def test_each_search_meets_each_pace_and_a_slow_machine_is_slow_in_both_parts():
     grant = Grant(1, 0, 2)
     times = timing([0.3, 0.1, 0.2], [0.4, 0.6, 0.2])

@@ -17,7 +17,14 @@ baseline: {dropout: 0.2}
 """
 SECOND = Range(1, 1, 1)
 MACHINE = Machine(
-    name="4 cores", workers=4, threads=1, gpus=0, is_packing_open=False, free_bytes=10**10
+    name="4 cores",
+    cores=4,
+    load=2.9,
+    workers=4,
+    threads=1,
+    gpus=0,
+    is_packing_open=False,
+    free_bytes=10**10,
 )
 COST = Cost(
     device="cpu", dtype="float32", epoch_seconds=SECOND, seconds=SECOND.times(3600),
@@ -74,6 +81,12 @@ def test_a_full_disk_is_told_as_the_search_would():
     (line,) = told(machine={"free_bytes": 10**9 - 1})
     assert line.startswith("not enough space: 999 MB free, 1000 MB needed;")
     assert "--results" in line
+
+
+def test_a_busy_machine_is_told_with_its_load():
+    assert told(machine={"load": 3.0}) == []
+    (line,) = told(machine={"load": 3.06})
+    assert line.startswith("others kept this machine busy (load 3.1, 4 cores): the hours are those")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from search.view.plan import describe_plan, describe_study
 MINUTE = Range(50, 60, 75)
 FORECAST = Forecast(
     machine=Machine(
-        name="8 cores of AMD EPYC", workers=2, threads=4, gpus=0, is_packing_open=False,
+        name="8 cores of AMD EPYC", cores=8, load=0.5, workers=2, threads=4, gpus=0,
+        is_packing_open=False,
         free_bytes=9_000_000_000,
     ),
     num_parameters=177_690,
