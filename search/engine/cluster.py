@@ -240,4 +240,6 @@ def _try_gpu() -> tuple[str, str]:
 
 def widen(granted: Grant, num_jobs: int) -> Grant:
     """Return a grant for few jobs on the running cluster, see `grants.widen_on`."""
+    if num_jobs >= granted.slots:
+        return granted  # nothing is idle, whatever there is: Ray need not be asked
     return widen_on(live_nodes(), granted, num_jobs)

@@ -167,7 +167,7 @@ def _unknown(
     trials: Sequence[TrialRecord], rungs: Sequence[int], stopped: Mapping[int, int], most: int
 ) -> dict[int, int]:
     """Return the trials that would have gone on where the study stopped them, and until when."""
-    ended = {t.number: len(t.epochs) for t in trials if t.state == "PRUNED"}
+    ended = {t.number: len(t.epochs) for t in trials if t.stop_reason.startswith("rung ")}
     return {
         number: next((rung for rung in rungs if rung > epoch), most)
         for number, epoch in ended.items()

@@ -46,6 +46,8 @@ def describe_plan(
     lines.append(f"first: {_describe_first(config)}")
     lines += _describe_simulated(forecast.simulated)
     lines += [f"  {line}" for line in aligned(_rows(config, forecast, price))]
+    if price is not None and not forecast.machine.gpus:
+        lines.append("money: none, since no GPU is held here")
     needed, free = -(-forecast.disk_bytes // _MB), forecast.machine.free_bytes // _MB
     lines.append(f"disk: {needed:,} MB asked for, {free:,} MB free")
     return "\n".join(f"# {line}" for line in lines)

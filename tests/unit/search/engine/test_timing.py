@@ -4,13 +4,19 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import time
+from statistics import median
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from search.engine import timing
 from search.engine.grants import Crew
 from search.engine.timing import TimingError, time_trainings
+from search.engine.workload import Training
+from seresnet import train as training_module
+from seresnet.config import TrainConfig
 
 ONE, TWO = Crew(1, 1), Crew(2, 1)
 
@@ -69,3 +75,18 @@ def test_a_process_that_never_answers_is_given_up(tiny_config, monkeypatch):
     with pytest.raises(TimingError, match="no answer in time"):
         run(tiny_config, trials=ONE, seconds=0.0)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_windows_foretell_a_whole_epoch(monkeypatch):
+    # In processor seconds: what else the machine does takes no part.
+    monkeypatch.setattr(training_module, "time", SimpleNamespace(monotonic=time.process_time))
+    config = TrainConfig(epochs=100_000, channels=(8, 16, 32, 64), precision="fp32", lr=1e-3)
+    num_train, num_val = 40 * 128, 1500
+    job = timing._Job(config, 4 * 128, 250, "cpu", ONE, ONE, 0, 2.0, 0.0)
+    window = Training(config, job.num_train, job.num_val, 0, torch.device("cpu"))
+    window.train_epoch()
+    paces = timing._windows(window, job, ONE, SimpleNamespace(wait=lambda _: None))
+    whole = Training(config, num_train, num_val, 0, torch.device("cpu")).train_epoch()
+    foretold = median(num_train * pace.train + num_val * pace.val for pace in paces)
+    assert 0.85 < whole.seconds / foretold < 1.15

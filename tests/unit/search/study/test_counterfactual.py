@@ -27,7 +27,10 @@ AUTO = loads(STUDY + "pruner: {rungs: auto, num_exempt: 5}\n", StudyConfig)
 
 def trial(number, *percents, state="COMPLETE"):
     epochs = {k: result(k, value / 100) for k, value in enumerate(percents, 1)}
-    return TrialRecord(number=number, params={"dropout": 0.1}, state=state, epochs=epochs)
+    reason = f"rung {len(epochs)}" if state == "PRUNED" else ""
+    return TrialRecord(
+        number=number, params={"dropout": 0.1}, state=state, stop_reason=reason, epochs=epochs
+    )
 
 
 def in_turn(trials):

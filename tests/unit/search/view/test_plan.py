@@ -70,7 +70,7 @@ def test_gpus_are_told_in_hours_and_money_if_there_is_a_price():
     assert priced.splitlines()[-2].split() == [
         "#", "money", "2.50", "5.00", "7,500.00", "at", "2.5", "an", "hour"
     ]  # fmt: skip
-    assert "money" not in described(price=2.5)  # nothing is held on CPUs
+    assert "# money: none, since no GPU is held here" in described(price=2.5).splitlines()
 
 
 def test_without_a_timing_there_are_epochs_and_no_hours():
