@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search import cli, work
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
+    from search.engine.grants import Grant
     from search.engine.retraining import Job
     from search.view.live import View
     from seresnet.epoch import EpochResult

@@ -12,7 +12,6 @@ from search import cli
 
 if TYPE_CHECKING:
     from search.engine.comparison import Row
-    from search.engine.virtual import Curves
     from search.study.space import StudyConfig
 
 
@@ -57,6 +56,7 @@ def _parser() -> ArgumentParser:
 
 def _body(arguments: Namespace) -> None:
     from search.engine.comparison import compare
+    from search.engine.recorded import named_curves
     from search.study.policies import parse_policy
     from search.study.space import load_study
     from search.view.bar import progress_bar
@@ -76,7 +76,7 @@ def _body(arguments: Namespace) -> None:
     with progress_bar("simulating") as advance:
         rows = compare(
             config,
-            {name: _curves(name, config) for name in arguments.curves},
+            {name: named_curves(name, config) for name in arguments.curves},
             policies,
             workers=arguments.workers,
             num_seeds=arguments.seeds,
@@ -98,27 +98,6 @@ def _refuse_numbers(arguments: Namespace) -> None:
     for flag, value in [*given, *(("--workers", number) for number in arguments.workers)]:
         if value < 1:
             raise ConfigError(f"{flag}: must be >= 1, got {value}", f"give {flag} a larger number")
-
-
-def _curves(name: str, config: "StudyConfig") -> "Curves":
-    """Return the curves of a name: a family's, or those of a study's tables.
-
-    Raises:
-        UserError: no family has this name, or the tables do not fit the study.
-    """
-    from search.engine.curves import FAMILIES, make_family
-    from search.engine.recorded import Recorded
-    from search.study.names import did_you_mean
-    from seresnet.errors import ConfigError
-
-    if name in FAMILIES:
-        return make_family(name, config)
-    if name.endswith("epochs.csv"):
-        return Recorded.read(Path(name), config)
-    raise ConfigError(
-        f"--curves {name}: no such family{did_you_mean(name, FAMILIES)}",
-        f"use {', '.join(FAMILIES)}, or the path of a study's epochs.csv",
-    )
 
 
 def _as_json(rows: "Sequence[Row]", budget: int | None) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search import cli, work
+from search import cli, plan, work
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
     from search.engine.course import Course
+    from search.engine.grants import Grant
     from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
@@ -42,8 +42,8 @@ def _parser() -> ArgumentParser:
     add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
     add("--gpus-per-trial", type=float, metavar="F", help="0 to 1; default: measured")
     add("--seed", type=int, metavar="N", help="of the study")
-    add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
     add("--no-retrain", action="store_true", help="stop after the search")
+    plan.add_options(parser)
     work.add_options(parser)
     return parser
 
@@ -52,6 +52,7 @@ def _body(arguments: Namespace) -> None:
     from search.study.names import check_name
     from search.study.space import load_study
 
+    plan.refuse_flags(arguments)
     flags = {
         "study.num_trials": arguments.num_trials,
         "study.max_total_epochs": arguments.max_total_epochs,
@@ -64,32 +65,9 @@ def _body(arguments: Namespace) -> None:
     config = load_study(arguments.space, given)
     name = check_name(arguments.space.stem if arguments.name is None else arguments.name)
     if arguments.dry_run:
-        _show_plan(config)
+        plan.show(config, arguments.results / name, arguments)
     else:
         _tune(arguments, config, arguments.results / name)
-
-
-def _show_plan(config: "StudyConfig") -> None:
-    """Print the resolved study file, its rungs and the most it can cost."""
-    from search.study.modeller import describe_modeller
-    from search.study.rules import Rules
-    from search.study.space import dump_study
-
-    budget, retrain = config.study, config.retrain
-    rules = Rules(config)
-    chosen = rules.describe_choice([])
-    stops = ", ".join(str(epoch) for epoch in rules.rungs)
-    most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
-    limit = most if budget.max_total_epochs == "none" else min(most, budget.max_total_epochs)
-    hours = "" if budget.max_hours == "none" else f", {budget.max_hours:g} hours"
-    cli.output(dump_study(config))
-    if sampler := describe_modeller(config):
-        cli.output(f"# sampler: {sampler}")
-    stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
-    cli.output(f"# rungs: {chosen}" if chosen else stopped)
-    of = f"({budget.num_trials} x {budget.max_epochs}{f' are {most}' if limit < most else ''})"
-    cli.output(f"# search: at most {limit} epochs {of}{hours}")
-    cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import ray.tune
 
 from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
-from search.engine.cluster import MAX_RETRIES, Grant
+from search.engine.cluster import MAX_RETRIES
 from search.engine.course import Course
+from search.engine.grants import Grant
 from search.study.errors import UnfinishedError
 from search.study.records import trial_id
 from search.study.storage import database_error

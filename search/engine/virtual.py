@@ -22,6 +22,8 @@ from seresnet.epoch import EpochResult
 
 SLOWEST = 1.05
 """An epoch takes between one unit of virtual time and so many."""
+MEAN_PACE = (1 + SLOWEST) / 2
+"""Virtual time of an epoch, on average."""
 _NOWHERE = Host(node="", device="", dtype="", threads=0)
 _PACE, _VALUES = 0, 1  # streams of one trial's randomness
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.study.policies import parse_policy, with_budget
+from search.study.policies import parse_policy, parse_rungs, with_budget
 from search.study.space import load_study
 from seresnet.errors import ConfigError
 
@@ -94,3 +94,36 @@ def test_a_near_miss_is_named():
 def test_a_first_rung_beyond_the_last_is_refused(name):
     with pytest.raises(ConfigError, match=r"first rung must be in \[1, 60\]"):
         parse_policy(name).applied(REG)
+
+
+@pytest.mark.parametrize(
+    ("text", "pruner", "rungs", "first", "factor"),
+    [
+        pytest.param("none", "none", "fixed", 20, 2, id="none"),
+        pytest.param("auto", "asha", "auto", 20, 2, id="auto"),
+        pytest.param("auto:16,3", "asha", "auto", 16, 3, id="auto-from"),
+        pytest.param("30,4", "asha", "fixed", 30, 4, id="fixed"),
+        pytest.param("25%,2", "asha", "fixed", 15, 2, id="share"),
+        pytest.param("asha:30,4", "asha", "fixed", 30, 4, id="as-a-policy"),
+    ],
+)
+def test_rungs_alone_change_no_other_part(text, pruner, rungs, first, factor):
+    changed = parse_rungs(text).applied(REG)
+    assert (changed.pruner.name, changed.pruner.rungs) == (pruner, rungs)
+    assert (changed.study.min_epochs, changed.study.reduction_factor) == (first, factor)
+    assert (changed.sampler, changed.space) == (REG.sampler, REG.space)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "study", "tpe", "none+x2", "random+none", "20", "20,1", "auto:", "-1,2", "2,x"]
+)
+def test_what_is_no_rungs_is_refused_by_its_flag(text):
+    with pytest.raises(ConfigError, match="must be auto, none or EPOCH,FACTOR") as caught:
+        parse_rungs(text)
+    assert caught.value.message.startswith(f"--rungs {text}: ")
+    assert "--rungs 20,2" in caught.value.hint
+
+
+def test_rungs_beyond_the_last_are_refused_by_their_flag():
+    with pytest.raises(ConfigError, match=r"^--rungs 61,2: first rung must be in \[1, 60\]"):
+        parse_rungs("61,2").applied(REG)
