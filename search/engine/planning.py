@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 from search.engine.grants import Grant, per_gpu
 from search.engine.virtual import MEAN_PACE, Curves, Outcome, simulate
@@ -146,13 +146,15 @@ def cost_of(
     epochs = sorted(_epoch_seconds(pace, sizes) for pace in timing.trials)
     whole = sorted(_retrain_seconds(pace, sizes) for pace in timing.retrainings)
     stages: dict[str, list[float]] = {"search": []}
+    most = inf if config.study.max_hours == "none" else 3600 * config.study.max_hours
     held = []
     for rank, epoch in enumerate(epochs):
         full = whole[rank * len(whole) // len(epochs)]  # slow for one is slow for the other
         for outcome in outcomes:
-            search = outcome.duration / MEAN_PACE * epoch
+            whole_search = outcome.duration / MEAN_PACE * epoch
+            search = min(whole_search, most)  # whoever trains then is paused, and goes on later
             stages["search"].append(_RAY_SECONDS + timing.start_seconds + search)
-            held.append(outcome.epochs * epoch * _share(trials))
+            held.append(outcome.epochs * epoch * _share(trials) * search / whole_search)
             if retrainings is not None:
                 seconds = _delivery_seconds(config, full, timing, retrainings)
                 stages.setdefault("retraining", []).append(seconds)

@@ -34,6 +34,12 @@ def _of_time(config: StudyConfig, forecast: Forecast) -> Iterator[str]:
             f"an epoch takes {clock(epoch)} and resources.epoch_timeout is {timeout:g} s: every "
             "trial would fail; raise it, or say none"
         )
+    hours, search = config.study.max_hours, cost.stages[0].seconds
+    if hours != "none" and search.high >= 3600 * hours:
+        yield (
+            f"study.max_hours ends the search after {hours:g} h, before its last trial; the "
+            "epochs are those of a search without it: raise it, or lower --num-trials"
+        )
     if cost.seconds.middle > _LONG.total_seconds():
         yield (
             f"an epoch takes {clock(epoch)} on {_device(cost.device)}: this study takes "

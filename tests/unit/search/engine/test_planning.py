@@ -75,6 +75,18 @@ def test_without_a_retraining_the_search_is_all():
     assert cost.gpu_hours.middle == pytest.approx(9 * epoch / 3600)
 
 
+def test_hours_that_are_up_end_the_search_and_not_the_retraining():
+    epoch = 100 * 0.1 + 10 * 0.05 + STORING + 0.03
+    budget = dataclasses.replace(CONFIG.study, max_hours=5 * epoch / 3600)
+    config = dataclasses.replace(CONFIG, study=budget)
+    grant = Grant(1, 1, 2)
+    cut = cost_of(config, [OUTCOME], timing([0.1]), SIZES, trials=grant, retrainings=grant)
+    whole = cost_of(CONFIG, [OUTCOME], timing([0.1]), SIZES, trials=grant, retrainings=grant)
+    assert cut.stages[0].seconds.middle == pytest.approx(6 + 4 + 5 * epoch)
+    assert cut.stages[1] == whole.stages[1]
+    assert whole.gpu_hours.middle - cut.gpu_hours.middle == pytest.approx(9 * epoch / 2 / 3600)
+
+
 def test_each_search_meets_each_pace_and_a_slow_machine_is_slow_in_both_parts():
     grant = Grant(1, 0, 2)
     times = timing([0.3, 0.1, 0.2], [0.4, 0.6, 0.2])

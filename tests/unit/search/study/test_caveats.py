@@ -52,6 +52,13 @@ def test_where_all_is_well_nothing_is_told():
     assert told() == []
 
 
+def test_hours_that_end_the_search_early_are_told():
+    text = STUDY.replace("max_epochs: 8", "max_epochs: 8, max_hours: 1.0")
+    (line,) = told(text)
+    assert line.startswith("study.max_hours ends the search after 1 h, before its last trial;")
+    assert told(text.replace("1.0", "1.1")) == []
+
+
 def test_a_study_of_days_is_told_with_the_length_of_an_epoch():
     (line,) = told(cost={"epoch_seconds": SECOND.times(150), "seconds": SECOND.times(9 * 86400)})
     assert line.startswith("an epoch takes 2.5 min on this CPU: this study takes 9.0 days; ")
