@@ -5,14 +5,15 @@
 
 A peer runs in an environment that has its package (`benchmarks/README.md`); each adds its file to
 the folder, search by search, and what is in the folder is not run again. The table is made of all
-of them.
+of them. SMAC3's forests need `PYTHONHASHSEED` to be fixed, or they differ from run to run.
 """
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from peers.catalogue import PEERS, Entry
@@ -113,21 +114,41 @@ def _lines(path: Path) -> list[Search]:
 
 
 def table(searches: list[Search]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: a peer a row, regret in points for each family."""
-    yield f"| peer | {' | '.join(FAMILIES)} | trials | whole |"
-    yield f"|---|{'---|' * len(FAMILIES)}---|---|"
-    for peer in dict.fromkeys(search["peer"] for search in searches):
-        own = [search for search in searches if search["peer"] == peer]
-        cells = [_cell([s["regret"] for s in own if s["curves"] == name]) for name in FAMILIES]
-        means = (f"{sum(s[key] for s in own) / len(own):.0f}" for key in ("trials", "complete"))
-        yield f"| `{peer}` | {' | '.join([*cells, *means])} |"
+    """Yield the lines of a Markdown table: a peer a row, regret in points for each family.
+
+    Bold is what is within 10% or one standard error of the family's best row here.
+    """
+    peers = list(dict.fromkeys(search["peer"] for search in searches))
+    rows = {peer: [search for search in searches if search["peer"] == peer] for peer in peers}
+    goals = {name: _goal(rows.values(), name) for name in FAMILIES}
+    yield f"| peer | {' | '.join(FAMILIES)} | trials | whole | within the goal |"
+    yield f"|---|{'---|' * len(FAMILIES)}---|---|---|"
+    for peer, own in rows.items():
+        cells = [_cell(_regrets(own, name), goals[name]) for name in FAMILIES]
+        means = [f"{sum(s[key] for s in own) / len(own):.0f}" for key in ("trials", "complete")]
+        reached = f"{sum('**' in cell for cell in cells)} of {len(FAMILIES) - cells.count('-')}"
+        yield f"| `{peer}` | {' | '.join([*cells, *means, reached])} |"
 
 
-def _cell(regrets: list[float]) -> str:
+def _regrets(searches: list[Search], curves: str) -> list[float]:
+    return [100 * search["regret"] for search in searches if search["curves"] == curves]
+
+
+def _goal(rows: Iterable[list[Search]], curves: str) -> float:
+    """Return the most that a row may have on a family."""
+    every = [regrets for own in rows if (regrets := _regrets(own, curves))]
+    if not every:
+        return 0.0
+    best = min(every, key=fmean)
+    return max(1.1 * fmean(best), fmean(best) + (standard_error(best) or 0.0))
+
+
+def _cell(regrets: list[float], goal: float) -> str:
     if not regrets:
         return "-"
-    mean, error = sum(regrets) / len(regrets), standard_error(regrets)
-    text = f"{100 * mean:.2f}" + ("" if error is None else f" ± {100 * error:.2f}")
+    error = standard_error(regrets)
+    text = f"{fmean(regrets):.2f}" + ("" if error is None else f" ± {error:.2f}")
+    text = f"**{text}**" if fmean(regrets) <= goal else text
     return text if len(regrets) == 20 else f"{text} ({len(regrets)} seeds)"
 
 
