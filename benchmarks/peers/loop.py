@@ -76,10 +76,12 @@ class Race:
     _idle: float = 0.0
 
     def run(self, max_epochs_total: int) -> Outcome:
-        """Search until so many epochs are trained, all trials together; kept exactly."""
+        """Search until so many epochs are trained, all trials together, or nobody has work left."""
         self._idle_since = [0.0] * self.workers
         self._occupy()
         for _ in range(max_epochs_total):
+            if not self._ends:  # our ledger begins no trial that the rest does not pay for whole
+                break
             self._now, number, epoch = heapq.heappop(self._ends)
             trial = self.trials[number]
             trial.epochs = epoch

@@ -10,7 +10,7 @@ from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
 
 _NOWHERE = Host(node="", device="", dtype="", threads=0)
-_MANY = 10**6  # the budget ends a race, never the number of trials
+_MANY = 10**6  # `study.max_total_epochs` ends a race, never the number of trials
 
 
 class Ours:
