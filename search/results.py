@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,21 @@ if TYPE_CHECKING:  # pandas takes half a second to import; writing tables does w
 _NUM_BEFORE_PARAMS = 4
 _RESULT_COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
 _EPOCH_COLUMNS = ["trial", *_RESULT_COLUMNS]
+RUN_COLUMNS = {
+    "trial": "string",
+    "name": "string",
+    "seed": "int64",
+    "epochs": "Int64",
+    "val_accuracy": "float64",
+    "val_accuracy_raw": "float64",
+    "val_loss": "float64",
+    "seconds": "float64",
+    "error": "string",
+    "device": "string",
+    "dtype": "string",
+    "threads": "Int64",
+}
+"""Columns of `confirm.csv` and their dtypes."""
 _numbers_of = attrgetter(*_RESULT_COLUMNS)  # dataclasses.asdict copies: most of a table's time
 _PAUSE = 49  # times as long as the last writing took: a fiftieth of the time goes into tables
 
@@ -92,6 +107,18 @@ def trial_row(trial: TrialRecord) -> dict[str, object]:
     }
 
 
+def write_runs(path: Path, runs: Sequence[Mapping[str, object]]) -> None:
+    """Write `confirm.csv`: a row a configuration and seed.
+
+    Args:
+        path: of the table.
+        runs: the metrics of each run with `trial`, `name` and `seed`, or these and an `error`.
+    """
+    renamed = {"epochs": "epoch", "seconds": "total_seconds"}  # metrics are of the last epoch
+    rows = [{name: run.get(renamed.get(name, name)) for name in RUN_COLUMNS} for run in runs]
+    write_csv(path, list(RUN_COLUMNS), rows)
+
+
 def read_trials(folder: Path) -> "pd.DataFrame":
     """Return `trials.csv`, a row a trial; see `results/README.md` for the columns.
 
@@ -115,6 +142,18 @@ def read_epochs(folder: Path) -> "pd.DataFrame":
     """
     dtypes = dict.fromkeys(_EPOCH_COLUMNS, "float64")
     return _read(folder / "epochs.csv", {**dtypes, "trial": "string", "epoch": "int64"})
+
+
+def read_runs(folder: Path) -> "pd.DataFrame":
+    """Return `confirm.csv`, a row a configuration and seed.
+
+    Args:
+        folder: a study folder, such as `results/reg`.
+
+    Raises:
+        DataError: the folder holds no such table.
+    """
+    return _read(folder / "confirm.csv", RUN_COLUMNS)
 
 
 def incumbent(trials: "pd.DataFrame") -> "pd.Series":

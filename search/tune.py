@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = cli.make_parser(
         "search.tune",
-        "Search the hyperparameters of a study file, retrain the best to completion, write the\n"
-        "submission. The same command again goes on where it was interrupted.",
+        "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
+        "retrain the winner to completion, write the submission. The same command again goes on\n"
+        "where it was interrupted.",
         "python -m search.tune --space search_spaces/demo.yaml",
     )
     add = parser.add_argument
@@ -69,7 +70,7 @@ def _show_plan(config: "StudyConfig") -> None:
     from search.study.rules import Rules
     from search.study.space import dump_study
 
-    budget, retrain = config.study, config.retrain
+    budget, confirm, retrain = config.study, config.confirm, config.retrain
     rules = Rules(config)
     chosen = rules.describe_choice([])
     stops = ", ".join(str(epoch) for epoch in rules.rungs)
@@ -78,6 +79,10 @@ def _show_plan(config: "StudyConfig") -> None:
     stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
     cli.output(f"# rungs: {chosen}" if chosen else stopped)
     cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
+    if confirm.top:
+        runs = (confirm.top + 1) * len(confirm.seeds)
+        compared = runs * config.confirm_epochs
+        cli.output(f"# confirm: at most {compared} epochs ({runs} runs x {config.confirm_epochs})")
     cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 
 
@@ -96,10 +101,11 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
         else:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
-        winner(ledger)  # without a completed trial there is no success to be told
+        winner(folder, ledger)  # without a completed trial there is no success to be told
         if folder.submission.exists() and not is_delivered(study):
             again = f"python -m search.retrain --study {path}"
-            cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
+            what = "retrain/ and submission.csv are stale, of an earlier state of the study"
+            cli.note(f"{what}; anew: {again}")
         work.show(study)
 
 

@@ -44,15 +44,37 @@ class Work:
         return stop
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add the options of all commands that read images, hold a study and start workers."""
+def add_options(parser: ArgumentParser, *, labels: bool = True) -> None:
+    """Add the options of all commands that read images, hold a study and start workers.
+
+    Args:
+        parser: of the command.
+        labels: whether it labels test images.
+    """
     add = parser.add_argument
     add("--data", type=Path, default=Path("data"), metavar="DIR", help="CIFAR-10; default: data")
     add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
-    add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
+    parser.set_defaults(labels=labels)
+    if labels:
+        add("--test", type=Path, metavar="FILE", help="to label; default: looked for in --data")
     add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
     add("--recover", action="store_true", help="take the last good backup of a damaged study")
     add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
+
+
+def existing(path: Path) -> "StudyFolder":
+    """Return a study folder that a search has made.
+
+    Raises:
+        DataError: it holds no study.
+    """
+    from search.study.folder import StudyFolder
+    from seresnet.errors import DataError
+
+    folder = StudyFolder(path)
+    if not folder.study_file.is_file():
+        raise DataError(f"{folder.path}: holds no study", "name a folder such as results/demo")
+    return folder
 
 
 @contextmanager
@@ -76,7 +98,9 @@ def opened(path: Path, config: "StudyConfig", arguments: Namespace) -> Iterator[
 
         download(arguments.data)
     dataset = load_dataset(config.data, arguments.data)
-    test = load_test_images(config.data, arguments.data, arguments.test)
+    test = None
+    if arguments.labels:
+        test = load_test_images(config.data, arguments.data, arguments.test)
     backups = Backups(location.path, folder.backups)
     study = folders.opened(
         folder,
@@ -167,9 +191,17 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 
 
 def show(work: Work) -> None:
-    """Print the best trials and the paths of what was made."""
+    """Print the best trials, what their confirmation says, and the paths of what was made."""
+    from search.engine.confirming import confirmation_of
+    from search.view.confirmation import describe_confirmation
     from search.view.summary import describe_study
 
     cli.output(describe_study(work.ledger))
+    confirmation = confirmation_of(work.folder, work.ledger)
+    if confirmation is not None:
+        cli.output(describe_confirmation(confirmation))
+    elif work.folder.confirmation.exists():
+        again = f"python -m search.confirm --study {work.folder.path}"
+        cli.note(f"confirm.json is stale, of an earlier state of the study; anew: {again}")
     for path in work.folder.products():
         cli.output(str(path))

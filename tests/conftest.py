@@ -32,6 +32,7 @@ recipes:
   plain: {dropout: 0.0, warmup_epochs: 0}
 sampler: {name: tpe, num_startup: 3}
 retrain: {epochs: 2, seeds: [0]}
+confirm: {top: 0}
 """
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import logging
-import shutil
 from collections.abc import Callable
 from typing import Any
 
 from search.engine.cluster import Grant
-from search.engine.retraining import Job, label, retrain
+from search.engine.confirming import confirmation_of
+from search.engine.retraining import Job, clear_stale, label, train_jobs
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.folder import StudyFolder
@@ -18,14 +17,14 @@ from seresnet.data import Unlabelled
 from seresnet.epoch import EpochResult
 from seresnet.errors import DamagedError
 from seresnet.files import sha256_of
-from seresnet.run import holder, identity, is_finished, read_metrics
+from seresnet.run import identity, is_finished, read_metrics
 from seresnet.submission import write_submission
 
-_log = logging.getLogger(__name__)
 
+def winner(folder: StudyFolder, ledger: Ledger) -> TrialRecord:
+    """Return the trial to be retrained: the confirmation's winner, else the incumbent.
 
-def winner(ledger: Ledger) -> TrialRecord:
-    """Return the trial to be retrained.
+    A confirmation of another state of the study counts for nothing.
 
     Raises:
         UnfinishedError: no trial is complete.
@@ -38,7 +37,10 @@ def winner(ledger: Ledger) -> TrialRecord:
             f"no trial of {len(ledger.trials)} is complete, so there is nothing to retrain{reason}",
             "see error_kind and error in trials.csv",
         )
-    return best
+    confirmation = confirmation_of(folder, ledger)
+    if confirmation is None:
+        return best
+    return next(trial for trial in ledger.trials if trial.id == confirmation.winner)
 
 
 def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> list[Job]:
@@ -47,7 +49,7 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
     Raises:
         UnfinishedError: no trial is complete.
     """
-    best, settings = winner(ledger), ledger.config.retrain
+    best, settings = winner(folder, ledger), ledger.config.retrain
     provenance: dict[str, object] = {
         "study": ledger.id,
         "trial": best.id,
@@ -78,16 +80,9 @@ def retrain_winner(
         UnfinishedError: no trial is complete, or a training could not finish.
     """
     jobs = unfinished_jobs(folder, ledger, dataset)
-    for job in jobs:
-        # Out of the way first: a kill in the middle of a deletion leaves nothing that has a name.
-        aside = job.folder.with_name(f".stale-{job.folder.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        if holder(job.folder) not in (None, job.owner):
-            _log.warning("%s is stale, made with other settings: it is made anew", job.folder.name)
-            job.folder.replace(aside)
-            shutil.rmtree(aside)
+    clear_stale(jobs)
     if jobs:
-        retrain(jobs, dataset.labelled, granted, observe)
+        train_jobs(jobs, dataset.labelled, None, granted, observe)
 
 
 def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant) -> None:
@@ -97,7 +92,7 @@ def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
         DataError: a check of the submission failed.
         DamagedStudyError: the model is not the one that was trained.
     """
-    best, seed = winner(ledger), ledger.config.retrain.seeds[0]
+    best, seed = winner(folder, ledger), ledger.config.retrain.seeds[0]
     model, metrics = folder.retrain(seed) / "model.pt", _first_metrics(folder, ledger)
     write_submission(
         label(model.resolve(), test.images, granted),
@@ -125,7 +120,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
         metrics = _first_metrics(folder, ledger)
         return bool(
             sidecar["run"] == ledger.id
-            and sidecar["trial"] == winner(ledger).id
+            and sidecar["trial"] == winner(folder, ledger).id
             and sidecar["sha256"] == sha256_of(folder.submission)
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == _test_hash(test)

@@ -11,6 +11,7 @@ from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
     Budget,
+    ConfirmConfig,
     DataConfig,
     Domain,
     PrunerConfig,
@@ -22,9 +23,9 @@ from search.study.sections import (
 from seresnet.config import TrainConfig
 
 __all__ = [
-    "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
-    "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
-    "load_study",
+    "SEARCHABLE", "Budget", "ConfirmConfig", "DataConfig", "Domain", "PrunerConfig",
+    "Resources", "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys",
+    "dump_study", "load_study",
 ]  # fmt: skip
 
 _KINDS = get_type_hints(TrainConfig)
@@ -35,7 +36,7 @@ _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
     "train.seed": "left to study.seed and retrain.seeds",
 }
-_MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "retrain.")
+_MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "confirm.", "retrain.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +65,8 @@ class StudyConfig:
     """Who stops weak trials early."""
     resources: Resources = field(default_factory=Resources)
     """What one trial is granted."""
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
+    """How the best trials are compared with the baseline on fresh seeds."""
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     """How the winner is trained to completion."""
 
@@ -78,6 +81,12 @@ class StudyConfig:
         """Return the settings of one run: `train` with the sampled values laid over it."""
         values: dict[str, Any] = {name: _KINDS[name](value) for name, value in params.items()}
         return dataclasses.replace(self.train, epochs=epochs, seed=seed, **values)
+
+    @property
+    def confirm_epochs(self) -> int:
+        """Length of the confirmation's schedules; epochs."""
+        epochs = self.confirm.epochs
+        return self.study.max_epochs if epochs == "auto" else epochs
 
     @staticmethod
     def is_integer(name: str) -> bool:
@@ -106,7 +115,8 @@ def dump_study(config: StudyConfig) -> str:
 def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Return a line `<dotted key>: <old> -> <new>` for each change that a study cannot survive.
 
-    More trials, other resources and another retraining leave what was searched as it is.
+    More trials, other resources, another confirmation and another retraining leave what was
+    searched as it is.
     """
     before, after = dict(_leaves(_plain(old))), dict(_leaves(_plain(new)))
     return [
@@ -210,8 +220,9 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"hint: raise study.min_epochs to {int(longest) + 1} or more, or lower {key}"
     elif study.max_epochs <= longest and "warmup_epochs" not in config.space:
         yield f"{key}: must be < study.max_epochs ({study.max_epochs}), got {longest:g}"
-    if config.retrain.epochs <= longest:
-        yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
+    for section, epochs in (("confirm", config.confirm.epochs), ("retrain", config.retrain.epochs)):
+        if epochs != "auto" and epochs <= longest:
+            yield f"{section}.epochs: {rule}, got {epochs}"
 
 
 def _exempt_problems(config: StudyConfig) -> Iterator[str]:

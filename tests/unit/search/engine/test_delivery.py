@@ -7,7 +7,7 @@ import torch
 from optuna.storages import InMemoryStorage
 
 import fakes
-from search.engine import delivery
+from search.engine import delivery, retraining
 from search.engine.cluster import Grant
 from search.engine.delivery import is_submitted, retrain_winner, submit, unfinished_jobs, winner
 from search.study.dataset import Dataset
@@ -82,27 +82,27 @@ def submitted(trained, ledger, test_images, monkeypatch):
     return trained
 
 
-def test_the_winner_is_the_best_complete_trial(ledger):
+def test_without_a_confirmation_the_winner_is_the_best_complete_trial(study_dir, ledger):
     run(ledger, 0.7)
     run(ledger, 0.6)
-    assert winner(ledger).number == 1
+    assert winner(study_dir, ledger).number == 1
 
 
-def test_without_a_complete_trial_the_kinds_of_failure_are_named(study_config):
+def test_without_a_complete_trial_the_kinds_of_failure_are_named(study_dir, study_config):
     ledger = Ledger.open(InMemoryStorage(), study_config)
     for kind in ("diverged", "cuda-oom", "diverged"):
         ledger.fail(ledger.suggest().number, kind=kind, error="")
     with pytest.raises(
         UnfinishedError, match=r"no trial of 3 .* retrain: cuda-oom, diverged$"
     ) as c:
-        winner(ledger)
+        winner(study_dir, ledger)
     assert c.value.exit_code == 1
     assert "trials.csv" in c.value.hint
 
 
-def test_without_any_trial_nothing_is_blamed(study_config):
+def test_without_any_trial_nothing_is_blamed(study_dir, study_config):
     with pytest.raises(UnfinishedError, match=r"no trial of 0 is complete, .* retrain$"):
-        winner(Ledger.open(InMemoryStorage(), study_config))
+        winner(study_dir, Ledger.open(InMemoryStorage(), study_config))
 
 
 def test_there_is_a_job_a_seed_with_the_winners_settings(study_dir, ledger, dataset):
@@ -173,7 +173,7 @@ def test_a_training_whose_model_is_gone_is_done_again(trained, ledger, dataset):
 def retrained(monkeypatch):
     """The jobs that were sent to Ray, in place of which nothing is done."""
     sent = []
-    monkeypatch.setattr(delivery, "retrain", lambda jobs, *_: sent.extend(jobs))
+    monkeypatch.setattr(delivery, "train_jobs", lambda jobs, *_: sent.extend(jobs))
     return sent
 
 
@@ -260,12 +260,12 @@ def test_a_kill_while_a_stale_training_is_deleted_blocks_nothing(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(delivery.shutil, "rmtree", killed)
+        patch.setattr(retraining.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
     assert not trained.retrain(4).exists()
     started = []
-    monkeypatch.setattr(delivery, "retrain", lambda jobs, *_: started.extend(jobs))
+    monkeypatch.setattr(delivery, "train_jobs", lambda jobs, *_: started.extend(jobs))
     retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
     assert [job.folder.name for job in started] == ["seed4", "seed9"]
     assert not list(trained.path.glob("retrain/.stale-*"))
