@@ -15,6 +15,8 @@ from seresnet.files import write_csv
 if TYPE_CHECKING:  # pandas takes half a second to import; writing tables does without
     import pandas as pd
 
+    from search.study.ablation import Ablation
+
 _NUM_BEFORE_PARAMS = 4
 _RESULT_COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
 _EPOCH_COLUMNS = ["trial", *_RESULT_COLUMNS]
@@ -33,6 +35,21 @@ RUN_COLUMNS = {
     "threads": "Int64",
 }
 """Columns of `confirm.csv` and their dtypes."""
+EFFECT_COLUMNS = {
+    "hyperparameter": "string",
+    "value": "float64",
+    "baseline": "float64",
+    "mean": "float64",
+    "loss": "float64",
+    "at_least": "float64",
+    "at_most": "float64",
+    "is_needed": "boolean",
+    "error": "string",
+    "trial": "string",
+    "epochs": "int64",
+    "seeds": "int64",
+}
+"""Columns of `ablate.csv` and their dtypes."""
 _numbers_of = attrgetter(*_RESULT_COLUMNS)  # dataclasses.asdict copies: most of a table's time
 _PAUSE = 49  # times as long as the last writing took: a fiftieth of the time goes into tables
 
@@ -119,6 +136,14 @@ def write_runs(path: Path, runs: Sequence[Mapping[str, object]]) -> None:
     write_csv(path, list(RUN_COLUMNS), rows)
 
 
+def write_effects(path: Path, ablation: "Ablation") -> None:
+    """Write `ablate.csv`: a row a hyperparameter of the winner that the baseline has otherwise."""
+    whole = {"trial": ablation.trial, "epochs": ablation.epochs, "seeds": len(ablation.seeds)}
+    known = [{**dataclasses.asdict(effect), **whole} for effect in ablation.effects]
+    rows = [{name: row[name] for name in EFFECT_COLUMNS} for row in known]
+    write_csv(path, list(EFFECT_COLUMNS), rows)
+
+
 def read_trials(folder: Path) -> "pd.DataFrame":
     """Return `trials.csv`, a row a trial; see `results/README.md` for the columns.
 
@@ -154,6 +179,18 @@ def read_runs(folder: Path) -> "pd.DataFrame":
         DataError: the folder holds no such table.
     """
     return _read(folder / "confirm.csv", RUN_COLUMNS)
+
+
+def read_effects(folder: Path) -> "pd.DataFrame":
+    """Return `ablate.csv`, a row a hyperparameter.
+
+    Args:
+        folder: a study folder, such as `results/reg`.
+
+    Raises:
+        DataError: the folder holds no such table.
+    """
+    return _read(folder / "ablate.csv", EFFECT_COLUMNS)
 
 
 def incumbent(trials: "pd.DataFrame") -> "pd.Series":

@@ -191,17 +191,31 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 
 
 def show(work: Work) -> None:
-    """Print the best trials, what their confirmation says, and the paths of what was made."""
+    """Print the best trials, what was found out about the winner, and the paths of what was made.
+
+    What was made for an earlier state of the study is called stale.
+    """
+    from search.engine.ablating import ablation_of
     from search.engine.confirming import confirmation_of
+    from search.engine.delivery import winner
+    from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
     from search.view.summary import describe_study
 
-    cli.output(describe_study(work.ledger))
-    confirmation = confirmation_of(work.folder, work.ledger)
-    if confirmation is not None:
+    folder, ledger = work.folder, work.ledger
+    cli.output(describe_study(ledger))
+    if (confirmation := confirmation_of(folder, ledger)) is not None:
         cli.output(describe_confirmation(confirmation))
-    elif work.folder.confirmation.exists():
-        again = f"python -m search.confirm --study {work.folder.path}"
-        cli.note(f"confirm.json is stale, of an earlier state of the study; anew: {again}")
-    for path in work.folder.products():
+    elif folder.confirmation.exists():
+        _call_stale(folder, "confirm")
+    if (ablation := ablation_of(folder, ledger, winner(folder, ledger))) is not None:
+        cli.output(describe_ablation(ablation))
+    elif folder.ablation.exists():
+        _call_stale(folder, "ablate")
+    for path in folder.products():
         cli.output(str(path))
+
+
+def _call_stale(folder: "StudyFolder", command: str) -> None:
+    again = f"python -m search.{command} --study {folder.path}"
+    cli.note(f"{command}.json is stale, of an earlier state of the study; anew: {again}")

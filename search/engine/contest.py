@@ -13,7 +13,8 @@ from search.study.errors import DamagedStudyError
 from seresnet.epoch import EpochResult
 from seresnet.errors import DamagedError
 from seresnet.files import write_text
-from seresnet.run import identity, is_finished, read_metrics
+from seresnet.run import identity_of, is_finished, read_metrics
+from seresnet.splits import content_hash
 from seresnet.train import DivergedError
 
 _DIVERGED = "diverged.json"  # a run that diverges is at its end too, but leaves no model
@@ -25,11 +26,12 @@ def jobs_of(
     runs: Iterable[Run], folder: Path, dataset: Dataset, provenance: dict[str, object]
 ) -> list[Job]:
     """Return the training of each run, in a folder of its own under `folder`."""
+    images = [content_hash(part) for part in (dataset.train, dataset.val)]
     return [
         Job(
             run.config,
             (folder / run.name).resolve(),
-            identity(run.config, dataset.train, dataset.val),
+            identity_of(run.config, images),
             {**provenance, "data": dataset.report},
         )
         for run in runs

@@ -1,19 +1,16 @@
 """What a confirmation says: who wins, by how much at least, in `confirm.json`."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-from pydantic import TypeAdapter
-
 from search.study.contest import Run, Terms, entrants, fingerprints, planned, terms_of
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
+from search.study.sealed import read_sealed, write_sealed
 from search.study.verdict import (
     ERROR_RATE,
     METHOD,
@@ -25,7 +22,6 @@ from search.study.verdict import (
     judge,
     points,
 )
-from seresnet.files import write_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,21 +136,13 @@ def is_current(confirmation: Confirmation, ledger: Ledger) -> bool:
 
 
 def write_confirmation(confirmation: Confirmation, path: Path) -> None:
-    """Write `confirm.json`, with a hash that shows whether it was changed."""
-    content = dataclasses.asdict(confirmation)
-    text = json.dumps({**content, "sha256": _hash(content)}, indent=2, allow_nan=False)
-    write_text(path, f"{text}\n")
+    """Write `confirm.json`."""
+    write_sealed(confirmation, path)
 
 
 def read_confirmation(path: Path) -> Confirmation | None:
     """Return what the file says; nothing where it is missing or was changed."""
-    try:
-        content = json.loads(path.read_bytes())
-        if content.pop("sha256") != _hash(content):
-            return None
-        return TypeAdapter(Confirmation).validate_python(content)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+    return read_sealed(path, Confirmation)
 
 
 def _entrant(
@@ -226,9 +214,3 @@ def _short(confirmation: Confirmation) -> dict[str, object]:
         "winner": confirmation.winner,
         "sentence": confirmation.sentence,
     }
-
-
-def _hash(content: object) -> str:
-    """Return the SHA-256 of a record as it comes back from its file."""
-    plain = json.loads(json.dumps(content, allow_nan=False))
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -64,6 +64,16 @@ class StudyFolder:
         return self.path / "confirm"
 
     @property
+    def ablation(self) -> Path:
+        """Which of the winner's settings are needed."""
+        return self.path / "ablate.json"
+
+    @property
+    def ablate(self) -> Path:
+        """One folder a run of the ablation."""
+        return self.path / "ablate"
+
+    @property
     def submission(self) -> Path:
         """The competition's file."""
         return self.path / "submission.csv"

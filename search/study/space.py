@@ -25,7 +25,7 @@ from seresnet.config import TrainConfig
 __all__ = [
     "SEARCHABLE", "Budget", "ConfirmConfig", "DataConfig", "Domain", "PrunerConfig",
     "Resources", "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys",
-    "dump_study", "load_study",
+    "dump_study", "load_study", "longest_warmup",
 ]  # fmt: skip
 
 _KINDS = get_type_hints(TrainConfig)
@@ -126,6 +126,13 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     ]
 
 
+def longest_warmup(config: StudyConfig) -> tuple[str, float]:
+    """Return the longest warm-up that a trial may have, in epochs, and the key that sets it."""
+    if "warmup_epochs" in config.space:
+        return "space.warmup_epochs.high", config.space["warmup_epochs"].high
+    return "train.warmup_epochs", float(config.train.warmup_epochs)
+
+
 def _plain(config: StudyConfig) -> dict[str, Any]:
     """Return the study as mappings, without what a file may not set, whole numbers as integers."""
     plain = dataclasses.asdict(config)
@@ -209,9 +216,7 @@ def _point_problems(config: StudyConfig, where: str, params: dict[str, float]) -
 
 def _warmup_problems(config: StudyConfig) -> Iterator[str]:
     """Yield the lengths that lie inside the longest warm-up that a trial may draw."""
-    key, longest = "train.warmup_epochs", float(config.train.warmup_epochs)
-    if "warmup_epochs" in config.space:
-        key, longest = "space.warmup_epochs.high", config.space["warmup_epochs"].high
+    key, longest = longest_warmup(config)
     study = config.study
     rule = f"must be > {longest:g}, the longest warm-up ({key})"
     if config.pruner.name == "asha" and study.min_epochs <= longest:

@@ -55,12 +55,16 @@ class Comparison:
         return self.margin is not None and -self.difference(name) > self.margin
 
 
-def compare(values: Mapping[str, Sequence[float]], reference: str) -> Comparison:
-    """Compare each configuration with one of them.
+def compare(
+    values: Mapping[str, Sequence[float]], reference: str, *, num_compared: int | None = None
+) -> Comparison:
+    """Compare configurations with one of them.
 
     Args:
         values: configuration to its accuracies, one a seed, the seeds in the same order for all.
         reference: what the others are compared with.
+        num_compared: how many comparisons with it count, for which the bounds hold at once; the
+            others lend their noise alone. All by default.
     """
     table = np.array([list(row) for row in values.values()], dtype=float)
     num, num_seeds = table.shape
@@ -72,7 +76,7 @@ def compare(values: Mapping[str, Sequence[float]], reference: str) -> Comparison
         rest = table - table.mean(axis=1, keepdims=True) - seeds
         spread = math.sqrt(float((rest**2).sum()) / degrees)
         if spread > _LEAST_SD:
-            noise, critical = spread, dunnett(num - 1, degrees)
+            noise, critical = spread, dunnett(num_compared or num - 1, degrees)
             margin = critical * spread * math.sqrt(2 / num_seeds)
     return Comparison(
         reference=reference,

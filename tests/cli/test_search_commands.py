@@ -9,7 +9,9 @@ import ray
 from search import retrain, tune
 from search.study.space import load_study
 
-COMMANDS = ["search.tune", "search.retrain", "search.confirm", "search.replay"]
+COMMANDS = [
+    "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.replay",
+]  # fmt: skip
 HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
 
 

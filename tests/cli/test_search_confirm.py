@@ -1,66 +1,15 @@
-"""`search.confirm` as a command: real trainings of a tiny network in this process, no Ray."""
+"""`search.confirm` as a command, on made-up trainings."""
 
-import contextlib
 import json
 import shlex
 
 import pytest
-import ray
-import torch
 
 import fakes
 from search import confirm, retrain, tune
-from search.engine import contest, delivery
-from search.engine.cluster import Grant
 from search.results import read_runs
-from search.study.dataset import Dataset
 from search.study.folder import StudyFolder, opened
 from search.study.space import load_study
-from seresnet import run as running
-from seresnet.data import Split
-
-IMAGES = {"source": "synthetic", "train_sha256": "a", "val_sha256": "b"}
-
-
-@pytest.fixture
-def folder(tmp_path, study_file):
-    """A study of two trials: the baseline, and the recipe, which is better."""
-    study_file.write_text(study_file.read_text().replace("num_trials: 6", "num_trials: 2"))
-    folder = StudyFolder(tmp_path / "results" / "tiny")
-    with opened(folder, load_study(study_file), IMAGES) as ledger:
-        for value in (0.1, 0.2):
-            fakes.run(ledger, value, value, value, value)
-    return folder
-
-
-@pytest.fixture
-def trained(monkeypatch, tiny_split):
-    """Names of the runs trained; a name in it beforehand interrupts its run."""
-    names = []
-
-    def train_jobs(jobs, train, val, granted, observe, **_):
-        for job in jobs:
-            if f"interrupt {job.folder.name}" in names:
-                names.remove(f"interrupt {job.folder.name}")
-                raise KeyboardInterrupt
-            names.append(job.folder.name)
-            places = {"folder": job.folder, "device": torch.device("cpu")}
-            for result in running.run(job.config, train, val, provenance=job.provenance, **places):
-                observe(job, result)
-
-    part = Split(tiny_split.images[:10], tiny_split.labels[:10])
-    session = contextlib.nullcontext
-    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray was started"))
-    monkeypatch.setattr("search.engine.cluster.session", lambda **_: session())
-    monkeypatch.setattr("search.engine.cluster.usable_grant", lambda *_, **__: Grant(1, 0, 1))
-    monkeypatch.setattr("search.engine.cluster.widen", lambda granted, _: granted)
-    monkeypatch.setattr("search.engine.nodes.probe", lambda *_: None)
-    monkeypatch.setattr("search.study.dataset.load_dataset", lambda *_: Dataset(part, part, IMAGES))
-    monkeypatch.setattr("search.study.dataset.load_test_images", lambda *_: None)
-    monkeypatch.setattr(contest, "train_jobs", train_jobs)
-    monkeypatch.setattr(contest, "widen", lambda granted, _: granted)
-    monkeypatch.setattr(delivery, "train_jobs", train_jobs)
-    return names
 
 
 @pytest.fixture
@@ -81,7 +30,7 @@ def test_a_confirmation_prints_its_table_and_verdict_and_leaves_its_files(
     assert "confirmed  name      mean" in told.out
     assert "seeds 11 12, 2 epochs each" in lines
     (verdict,) = [line for line in lines if line.startswith("verdict: ")]
-    assert "to be better" in verdict
+    assert verdict.startswith("verdict: t0001 is shown to be better than the baseline: by 19.88 ")
     assert str(folder.path / "confirm.csv") in lines
     assert "confirm t0001-seed11: epoch 2/2, val_accuracy" in told.err
     record = json.loads(folder.confirmation.read_text())
@@ -91,6 +40,17 @@ def test_a_confirmation_prints_its_table_and_verdict_and_leaves_its_files(
     assert (config.confirm.top, config.confirm.seeds, config.confirm.epochs) == (1, (11, 12), 2)
     (start,) = json.loads(folder.provenance.read_text())["starts"]
     assert start["command"] == f"python -m search.confirm {shlex.join(command)}"
+
+
+def test_the_verdict_changes_when_the_baseline_is_the_better(
+    command, folder, trained, capsys, monkeypatch
+):
+    monkeypatch.setattr(trained, "accuracy", lambda config: 0.5 + config.dropout)
+    assert confirm.main(command) == 0
+    assert "verdict: not shown to be better: the baseline is the highest" in capsys.readouterr().out
+    assert json.loads(folder.confirmation.read_text())["winner"] == "t0000"
+    assert retrain.main(["--study", str(folder.path)]) == 0
+    assert json.loads((folder.retrain(0) / "metrics.json").read_text())["trial"] == "t0000"
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(command, trained, capsys):
@@ -164,7 +124,7 @@ def test_a_stale_confirmation_is_called_so_where_the_study_is_shown(
 
 def test_a_study_without_a_complete_trial_has_nothing_to_confirm(tmp_path, study_file, trained):
     folder = StudyFolder(tmp_path / "results" / "tiny")
-    with opened(folder, load_study(study_file), IMAGES) as ledger:
+    with opened(folder, load_study(study_file), fakes.IMAGES) as ledger:
         fakes.run(ledger, 0.1)
     assert confirm.main(["--study", str(folder.path)]) == 1
     assert trained == []

@@ -1,7 +1,7 @@
 import math
 
-import numpy as np
 import pytest
+from bench_confirmation import World, claims
 from scipy import stats
 
 from search.study.verdict import ERROR_RATE, compare, dunnett, image_error, judge
@@ -18,7 +18,6 @@ TABLE_1A = {
     (3, 10): 2.34, (9, 6): 3.12, (3, 20): 2.19,
 }  # fmt: skip
 NUM_STUDIES = 1000
-NUM_TRIALS, TOP, NUM_SEEDS, NOISE = 24, 3, 3, 0.003
 
 
 @pytest.mark.parametrize(("place", "expected"), TABLE_1A.items(), ids=str)
@@ -110,43 +109,21 @@ def test_of_equals_the_better_in_the_search_wins(order):
     assert judge(compare(values, "t0000"), order, 2).winner == order[0]
 
 
-def simulated(*, gain=0.0, seed_effect=0.0, baseline_noise=NOISE):
-    """How often a study's winner is called better, of 1,000: search, top 3, confirmation.
-
-    Args:
-        gain: of one trial in four over the baseline; the others are like it.
-        seed_effect: standard deviation of what a seed does to all configurations alike.
-        baseline_noise: standard deviation of the baseline's runs.
-    """
-    rng = np.random.default_rng(20261128)
-    claims = 0
-    for _ in range(NUM_STUDIES):
-        truth = 0.9 + gain * (np.arange(NUM_TRIALS) % 4 == 3)  # trial 0 is the baseline
-        found = truth + rng.normal(0, NOISE, NUM_TRIALS)
-        best = np.argsort(-found[1:])[:TOP] + 1
-        chosen = [*best, 0] if found[0] < found[best[-1]] else [*best[:-1], 0]
-        seeds = rng.normal(0, seed_effect, NUM_SEEDS)
-        noise = {k: NOISE if k else baseline_noise for k in chosen}
-        values = {str(k): truth[k] + seeds + rng.normal(0, noise[k], NUM_SEEDS) for k in chosen}
-        order = sorted(values, key=lambda name: -found[int(name)])
-        claims += judge(compare(values, "0"), order, NUM_SEEDS).is_better
-    return claims
-
-
 MOST = int(stats.binom.ppf(0.99, NUM_STUDIES, ERROR_RATE))  # 67: luck of 1,000 studies
 
 
-@pytest.mark.parametrize("seed_effect", [0.0, 0.03], ids=["equal-seeds", "unequal-seeds"])
+@pytest.mark.parametrize("seed_effect", [0, 10], ids=["equal-seeds", "unequal-seeds"])
 def test_false_verdicts_are_no_more_than_stated(seed_effect):
-    assert 20 < simulated(seed_effect=seed_effect) <= MOST
+    assert 20 < claims(World(seed_effect=seed_effect), NUM_STUDIES) <= MOST
 
 
 def test_bounds_for_one_comparison_alone_would_break_the_stated_rate(monkeypatch):
-    monkeypatch.setattr(
-        "search.study.verdict.dunnett", lambda num, degrees: stats.t.ppf(0.95, degrees)
-    )
-    assert simulated() > MOST
+    def alone(num, degrees):
+        return stats.t.ppf(1 - ERROR_RATE, degrees)
+
+    monkeypatch.setattr("search.study.verdict.dunnett", alone)
+    assert claims(World(), NUM_STUDIES) > MOST
 
 
 def test_a_real_difference_is_found():
-    assert simulated(gain=4 * NOISE, seed_effect=0.03) > 0.9 * NUM_STUDIES
+    assert claims(World(gain=4, seed_effect=10), NUM_STUDIES) > 0.9 * NUM_STUDIES
