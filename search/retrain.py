@@ -49,11 +49,14 @@ def _body(arguments: Namespace) -> None:
 
 def is_delivered(study: work.Work) -> bool:
     """Return whether the present winner is retrained and its submission written."""
-    from search.engine.delivery import is_submitted, unfinished_jobs
+    from search.engine.delivery import unfinished_jobs
+    from search.engine.submitting import Order, is_submitted
 
     if is_due(study) or unfinished_jobs(study.folder, study.ledger, study.dataset):
         return False
-    return study.test is None or is_submitted(study.folder, study.ledger, study.test)
+    if study.test is None:
+        return True
+    return is_submitted(study.folder, study.ledger, Order(study.test, study.folder.submission))
 
 
 def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
@@ -62,7 +65,8 @@ def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
     Who wins is settled first, where the study file asks for that.
     """
     from search.engine.cluster import widen
-    from search.engine.delivery import retrain_winner, submit
+    from search.engine.delivery import retrain_winner
+    from search.engine.submitting import Order, submit
 
     def observe(job: "Job", result: "EpochResult") -> None:
         view.trained("retrain", job.folder.name, result, job.config.epochs)
@@ -74,7 +78,7 @@ def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
     if study.test is None:
         cli.note("no competition test file in the data folder, so no submission: see --test")
     else:
-        submit(study.folder, study.ledger, study.test, shared)
+        submit(study.folder, study.ledger, Order(study.test, study.folder.submission), shared)
 
 
 if __name__ == "__main__":

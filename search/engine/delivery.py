@@ -1,24 +1,17 @@
-"""From the winner to the submission: retrain it with each seed, label, check, write."""
+"""The winner, and its retraining with each seed."""
 
-import hashlib
-import json
 from collections.abc import Callable
-from typing import Any
 
 from search.engine.cluster import Grant
 from search.engine.confirming import confirmation_of
-from search.engine.retraining import Job, clear_stale, label, train_jobs
+from search.engine.retraining import Job, clear_stale, train_jobs
 from search.study.dataset import Dataset
-from search.study.errors import DamagedStudyError, UnfinishedError
+from search.study.errors import UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord, baseline_value, incumbent
-from seresnet.data import Unlabelled
 from seresnet.epoch import EpochResult
-from seresnet.errors import DamagedError
-from seresnet.files import sha256_of
-from seresnet.run import identity, is_finished, read_metrics
-from seresnet.submission import write_submission
+from seresnet.run import identity, is_finished
 
 
 def winner(folder: StudyFolder, ledger: Ledger) -> TrialRecord:
@@ -83,65 +76,3 @@ def retrain_winner(
     clear_stale(jobs)
     if jobs:
         train_jobs(jobs, dataset.labelled, None, granted, observe)
-
-
-def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant) -> None:
-    """Write `submission.csv` from the model of the first seed: a rule fixed beforehand.
-
-    Raises:
-        DataError: a check of the submission failed.
-        DamagedStudyError: the model is not the one that was trained.
-    """
-    best, seed = winner(folder, ledger), ledger.config.retrain.seeds[0]
-    model, metrics = folder.retrain(seed) / "model.pt", _first_metrics(folder, ledger)
-    write_submission(
-        label(model.resolve(), test.images, granted),
-        test.ids,
-        folder.submission,
-        num_parameters=metrics["num_parameters"],
-        run=ledger.id,
-        provenance={
-            "trial": best.id,
-            "params": best.params,
-            "val_accuracy_in_search": best.value,
-            "retrain_seed": seed,
-            "retrain_epochs": ledger.config.retrain.epochs,
-            "model_sha256": metrics["model_sha256"],
-            "test_sha256": _test_hash(test),
-            "num_trials": len(ledger.trials),
-        },
-    )
-
-
-def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
-    """Return whether the submission is there, whole, and of the present winner and test images."""
-    try:
-        sidecar = json.loads(folder.submission.with_suffix(".json").read_text())
-        metrics = _first_metrics(folder, ledger)
-        return bool(
-            sidecar["run"] == ledger.id
-            and sidecar["trial"] == winner(folder, ledger).id
-            and sidecar["sha256"] == sha256_of(folder.submission)
-            and sidecar["model_sha256"] == metrics["model_sha256"]
-            and sidecar["test_sha256"] == _test_hash(test)
-        )
-    except (DamagedStudyError, OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
-def _first_metrics(folder: StudyFolder, ledger: Ledger) -> dict[str, Any]:
-    """Return the metrics of the first seed's training, whose model is submitted.
-
-    Raises:
-        DamagedStudyError: that training is missing, or damaged.
-    """
-    try:
-        return read_metrics(folder.retrain(ledger.config.retrain.seeds[0]))
-    except DamagedError as error:
-        raise DamagedStudyError(error.message, error.hint) from error
-
-
-def _test_hash(test: Unlabelled) -> str:
-    digest = hashlib.sha256(test.images.numpy().tobytes())
-    digest.update(test.ids.numpy().tobytes())
-    return digest.hexdigest()

@@ -122,7 +122,8 @@ def train_jobs(
 
 def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
     """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
-    task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_label)
+    max_calls = 1 if granted.gpus else 0  # as above
+    task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=max_calls)(_label)
     logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe))
     return torch.from_numpy(logits.copy())
 

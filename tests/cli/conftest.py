@@ -1,8 +1,6 @@
 """What tests of the commands after a search share: a small study, and trainings made up."""
 
 import contextlib
-import dataclasses
-import json
 import math
 
 import pytest
@@ -14,9 +12,7 @@ from search.engine.cluster import Grant
 from search.study.dataset import Dataset
 from search.study.folder import StudyFolder, opened
 from search.study.space import load_study
-from seresnet import run as running
 from seresnet.data import Split
-from seresnet.files import sha256_of, write_csv
 
 
 @pytest.fixture
@@ -44,26 +40,9 @@ class Trained(list):
                 self.remove(f"interrupt {job.folder.name}")
                 raise KeyboardInterrupt
             self.append(job.folder.name)
-            result = fakes.result(job.config.epochs, self.accuracy(job.config))
-            finish(job, result)
-            observe(job, result)
-
-
-def finish(job, result):
-    """Leave behind what a training to completion does."""
-    running.claim(job.folder, job.owner)
-    (job.folder / "model.pt").write_text(job.folder.name)
-    row = dataclasses.asdict(result)
-    write_csv(job.folder / "epochs.csv", list(row), [row])
-    metrics = {
-        **row,
-        "model_sha256": sha256_of(job.folder / "model.pt"),
-        "epochs_sha256": sha256_of(job.folder / "epochs.csv"),
-        "num_parameters": 1234,
-        **job.provenance,
-    }
-    metrics["metrics_sha256"] = running._hash(metrics)
-    (job.folder / "metrics.json").write_text(json.dumps(metrics, allow_nan=False))
+            accuracy = self.accuracy(job.config)
+            fakes.finish(job, accuracy=accuracy)
+            observe(job, fakes.result(job.config.epochs, accuracy))
 
 
 @pytest.fixture

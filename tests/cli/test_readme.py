@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search import ablate, confirm, replay, retrain, simulate, tune
+from search import ablate, confirm, replay, retrain, simulate, submit, tune
 from search.study.space import load_study
 from seresnet import __main__ as seresnet_command
 
@@ -34,6 +34,7 @@ def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, ca
             "search.retrain": retrain._parser,
             "search.confirm": confirm._parser,
             "search.ablate": ablate._parser,
+            "search.submit": submit._parser,
             "search.replay": replay._parser,
             "search.simulate": simulate._parser,
             "seresnet": seresnet_command._parser,

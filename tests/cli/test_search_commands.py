@@ -10,7 +10,8 @@ from search import retrain, tune
 from search.study.space import load_study
 
 COMMANDS = [
-    "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.replay",
+    "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.submit",
+    "search.replay",
 ]  # fmt: skip
 HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
 
