@@ -1,6 +1,7 @@
 """A confirmation in a few lines: a table, the verdict, what it does not cover."""
 
 from search.study.confirmation import Confirmation, Entrant
+from search.study.verdict import points
 from search.view.table import aligned
 
 
@@ -14,9 +15,9 @@ def describe_confirmation(confirmation: Confirmation) -> str:
     lines = [*aligned(rows), f"seeds {seeds}, {terms.epochs} epochs each"]
     lines.append(f"verdict: {confirmation.sentence}")
     if confirmation.is_better and confirmation.image_error is not None:
-        images = f"{confirmation.num_val} validation images"
-        error = f"{100 * confirmation.image_error:.2f} points"
-        lines.append(f"other images than these {images} would add an error of at most {error}")
+        images = f"the choice of these {confirmation.num_val} validation images"
+        error = f"a standard error of at most {points(confirmation.image_error)} points"
+        lines.append(f"not covered: {images}, which adds {error}")
     return "\n".join(lines)
 
 
