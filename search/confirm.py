@@ -26,14 +26,14 @@ def _parser() -> ArgumentParser:
         "search.confirm",
         "Train a study's best configurations and its baseline on the same fresh seeds, compare\n"
         "them in pairs, and choose the winner that is retrained. The same command again goes on\n"
-        "where it was interrupted.",
+        "where it was interrupted. What is not said is taken from the study file.",
         "python -m search.confirm --study results/demo --top 3 --seeds 11 12 13",
     )
     add = parser.add_argument
     add("--study", type=Path, required=True, metavar="DIR", help="a study folder")
-    add("--top", type=int, metavar="N", help="configurations beside the baseline; default: 3")
-    add("--seeds", type=int, nargs="+", metavar="N", help="at least two; default: 11 12 13")
-    add("--epochs", type=int, metavar="N", help="of each run; default: the search's max_epochs")
+    add("--top", type=int, metavar="N", help="best configurations to compare with the baseline")
+    add("--seeds", type=int, nargs="+", metavar="N", help="at least two, one run each")
+    add("--epochs", type=int, metavar="N", help="of each run")
     work.add_options(parser, labels=False)
     return parser
 

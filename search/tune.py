@@ -102,10 +102,6 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
         winner(folder, ledger)  # without a completed trial there is no success to be told
-        if folder.submission.exists() and not is_delivered(study):
-            again = f"python -m search.retrain --study {path}"
-            what = "retrain/ and submission.csv are stale, of an earlier state of the study"
-            cli.note(f"{what}; anew: {again}")
         work.show(study)
 
 

@@ -197,7 +197,7 @@ def show(work: Work) -> None:
     """
     from search.engine.ablating import ablation_of
     from search.engine.confirming import confirmation_of
-    from search.engine.delivery import winner
+    from search.engine.delivery import is_stale, winner
     from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
     from search.view.summary import describe_study
@@ -207,15 +207,17 @@ def show(work: Work) -> None:
     if (confirmation := confirmation_of(folder, ledger)) is not None:
         cli.output(describe_confirmation(confirmation))
     elif folder.confirmation.exists():
-        _call_stale(folder, "confirm")
+        _call_stale(folder, "confirm.json", "confirm")
     if (ablation := ablation_of(folder, ledger, winner(folder, ledger))) is not None:
         cli.output(describe_ablation(ablation))
     elif folder.ablation.exists():
-        _call_stale(folder, "ablate")
+        _call_stale(folder, "ablate.json", "ablate")
+    if is_stale(folder, ledger, work.dataset):
+        _call_stale(folder, "what was retrained and submitted", "retrain")
     for path in folder.products():
         cli.output(str(path))
 
 
-def _call_stale(folder: "StudyFolder", command: str) -> None:
+def _call_stale(folder: "StudyFolder", what: str, command: str) -> None:
     again = f"python -m search.{command} --study {folder.path}"
-    cli.note(f"{command}.json is stale, of an earlier state of the study; anew: {again}")
+    cli.note(f"{what} is stale, of an earlier state of the study; anew: {again}")

@@ -42,10 +42,8 @@ def confirm_top(
     jobs = jobs_of(runs, folder.confirm, dataset, {"study": ledger.id, "purpose": "confirm"})
     carry_out(jobs, dataset, granted, observe)
     outcomes = {run.name: outcome(job) for run, job in zip(runs, jobs, strict=True)}
-    whole = {run.who for run in runs} - {
-        run.who for run in runs if isinstance(outcomes[run.name], str)
-    }
-    if not whole:
+    diverged = {run.who for run in runs if isinstance(outcomes[run.name], str)}
+    if diverged == {run.who for run in runs}:
         raise UnfinishedError(
             f"{folder.confirm}: every configuration diverged with one of the seeds",
             "see confirm/*/diverged.json; a lower lr, or other confirm.seeds, may do better",

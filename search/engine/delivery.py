@@ -11,7 +11,7 @@ from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord, baseline_value, incumbent
 from seresnet.epoch import EpochResult
-from seresnet.run import identity, is_finished
+from seresnet.run import holder, identity, is_finished
 
 
 def winner(folder: StudyFolder, ledger: Ledger) -> TrialRecord:
@@ -58,6 +58,16 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         if not is_finished(path, owner):
             jobs.append(Job(config, path, owner, provenance))
     return jobs
+
+
+def is_stale(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> bool:
+    """Return whether something was retrained that is not the present winner.
+
+    Raises:
+        UnfinishedError: no trial is complete.
+    """
+    jobs = unfinished_jobs(folder, ledger, dataset)
+    return any(holder(job.folder) not in (None, job.owner) for job in jobs)
 
 
 def retrain_winner(

@@ -178,7 +178,7 @@ class ConfirmConfig:
     """How the best trials are compared with the baseline on fresh seeds: the section `confirm`."""
 
     top: int = 3
-    """Configurations besides the baseline; >= 0, 0 turns the stage off."""
+    """Best configurations, to which the baseline is added if missing; >= 0, 0 is off."""
     seeds: tuple[int, ...] = (11, 12, 13)
     """One run each of every configuration, paired; unique, at least two, [0, 2**32)."""
     epochs: int | Literal["auto"] = "auto"

@@ -49,8 +49,23 @@ def test_the_verdict_changes_when_the_baseline_is_the_better(
     assert confirm.main(command) == 0
     assert "verdict: not shown to be better: the baseline is the highest" in capsys.readouterr().out
     assert json.loads(folder.confirmation.read_text())["winner"] == "t0000"
+    assert "retrained" not in capsys.readouterr().err
     assert retrain.main(["--study", str(folder.path)]) == 0
     assert json.loads((folder.retrain(0) / "metrics.json").read_text())["trial"] == "t0000"
+
+
+def test_what_was_retrained_before_the_verdict_changed_is_called_stale(
+    command, folder, trained, capsys, monkeypatch
+):
+    assert retrain.main(["--study", str(folder.path)]) == 0
+    monkeypatch.setattr(trained, "accuracy", lambda config: 0.5 + config.dropout)
+    capsys.readouterr()
+    assert confirm.main(command) == 0
+    again = f"anew: python -m search.retrain --study {folder.path}"
+    what = "what was retrained and submitted is stale, of an earlier state of the study"
+    assert f"{what}; {again}" in capsys.readouterr().err
+    assert retrain.main(["--study", str(folder.path)]) == 0
+    assert what not in capsys.readouterr().err
 
 
 def test_the_same_command_again_trains_nothing_and_says_the_same(command, trained, capsys):

@@ -6,7 +6,7 @@ from optuna.storages import InMemoryStorage
 import fakes
 from search.engine import delivery, retraining
 from search.engine.cluster import Grant
-from search.engine.delivery import retrain_winner, unfinished_jobs, winner
+from search.engine.delivery import is_stale, retrain_winner, unfinished_jobs, winner
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
 from seresnet.data import Split
@@ -98,7 +98,9 @@ def other_images(ledger, dataset):
 
 @pytest.mark.parametrize("change", [new_winner, longer_retraining, other_images])
 def test_what_was_retrained_is_stale_after_a_change(trained, ledger, dataset, change):
+    assert not is_stale(trained, ledger, dataset)
     assert len(unfinished_jobs(trained, *change(ledger, dataset))) == 2
+    assert is_stale(trained, ledger, change(ledger, dataset)[1])
 
 
 def test_a_better_trial_with_the_same_settings_makes_nothing_stale(trained, ledger, dataset):
@@ -108,6 +110,7 @@ def test_a_better_trial_with_the_same_settings_makes_nothing_stale(trained, ledg
 
 def test_a_training_whose_model_is_gone_is_done_again(trained, ledger, dataset):
     (trained.retrain(4) / "model.pt").unlink()
+    assert not is_stale(trained, ledger, dataset)
     assert [j.config.seed for j in unfinished_jobs(trained, ledger, dataset)] == [4]
 
 
