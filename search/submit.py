@@ -38,10 +38,17 @@ def _body(arguments: Namespace) -> None:
     from search.engine.submitting import Order, is_submitted, refuse_other, submit
     from search.study.space import load_study
     from search.view.submission import describe_submission
-    from seresnet.errors import DataError
+    from seresnet.errors import ConfigError, DataError
 
     folder = work.existing(arguments.study)
-    with work.opened(folder.path, load_study(folder.study_file), arguments) as study:
+    config = load_study(folder.study_file)
+    seeds = list(config.retrain.seeds)
+    if arguments.ensemble and len(seeds) < 2:
+        raise ConfigError(
+            f"--ensemble: must have two retrained models at least, retrain.seeds is {seeds}",
+            f"add seeds there, then run python -m search.retrain --study {folder.path}",
+        )
+    with work.opened(folder.path, config, arguments) as study:
         assert study.test is not None  # --test is required
         order = Order(study.test, _path(arguments), arguments.ensemble)
         if jobs := unfinished_jobs(study.folder, study.ledger, study.dataset):

@@ -29,7 +29,8 @@ def doubts(histogram: Sequence[int], agreements: Sequence[float], accuracy: floa
     """
     found = []
     expected = sum(histogram) / len(histogram)
-    allowed = max(_SPREAD * expected, 4 * expected**0.5)  # few images spread by luck alone
+    # Few images spread by luck alone, and a weak model mistakes one class for another.
+    allowed = max(_SPREAD * expected, 4 * (1 - accuracy) * expected, 4 * expected**0.5)
     for k, count in enumerate(histogram):
         if abs(count - expected) > allowed:
             most = f"{max(0, round(expected - allowed))} to {round(expected + allowed)}"

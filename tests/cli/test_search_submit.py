@@ -98,6 +98,12 @@ def test_an_ensemble_goes_into_a_file_of_its_own_and_is_told_so(
     assert lines[-1] == str(folder.path / "submission-first-ensemble.csv")
 
 
+def test_one_model_is_no_ensemble(folder, trained, images, capsys):
+    command = ["--study", str(folder.path), "--test", "first.pkl", "--ensemble"]
+    assert submit.main(command) == 2
+    assert "--ensemble: must have two retrained models" in capsys.readouterr().err
+
+
 def test_what_may_be_expected_is_called_an_extrapolation(command, folder, capsys):
     submit.main([*command, "first.pkl"])
     path = folder.path / "submission-first.json"

@@ -31,6 +31,12 @@ def test_a_class_that_is_hardly_given_raises_a_doubt():
     ]
 
 
+def test_a_weak_model_may_mistake_one_class_for_another():
+    histogram = [50, 150, *[100] * 8]
+    assert len(doubts(histogram, [], 0.95)) == 2
+    assert doubts(histogram, [], 0.82) == []
+
+
 @pytest.mark.parametrize(
     ("share", "accuracy", "num_doubts"),
     [(0.79, 0.95, 1), (0.81, 0.95, 0), (0.40, 0.60, 0), (0.35, 0.60, 1)],
