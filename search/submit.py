@@ -53,9 +53,9 @@ def _body(arguments: Namespace) -> None:
         order = Order(study.test, _path(arguments), arguments.ensemble)
         if jobs := unfinished_jobs(study.folder, study.ledger, study.dataset):
             best = winner(study.folder, study.ledger).id
-            seeds = ", ".join(job.folder.name for job in jobs)
+            names = ", ".join(job.folder.name for job in jobs)
             raise DataError(
-                f"{folder.path}: the winner {best} is not retrained yet, or was changed: {seeds}",
+                f"{folder.path}: the winner {best} is not retrained yet, or was changed: {names}",
                 f"run python -m search.retrain --study {folder.path}",
             )
         if is_submitted(study.folder, study.ledger, order):
