@@ -28,8 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = cli.make_parser(
         "search.tune",
-        "Search the hyperparameters of a study file, retrain the best to completion, write the\n"
-        "submission. The same command again goes on where it was interrupted.",
+        "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
+        "retrain the winner to completion, write the submission. The same command again goes on\n"
+        "where it was interrupted.",
         "python -m search.tune --space search_spaces/demo.yaml",
     )
     add = parser.add_argument
@@ -88,10 +89,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
         if not _waits(ledger):
-            winner(ledger)  # without a completed trial there is no success to be told
-        if folder.submission.exists() and not is_delivered(study):
-            again = f"python -m search.retrain --study {path}"
-            cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
+            winner(folder, ledger)  # without a completed trial there is no success to be told
         work.show(study)
 
 

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,13 @@ def run(
 
 def identity(config: TrainConfig, train_data: Split, val_data: Split | None) -> str:
     """Return a SHA-256 that two runs share if their settings and images are equal."""
-    parts = [config.fingerprint(), content_hash(train_data)]
-    parts += [] if val_data is None else [content_hash(val_data)]
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+    images = [content_hash(part) for part in (train_data, val_data) if part is not None]
+    return identity_of(config, images)
+
+
+def identity_of(config: TrainConfig, images: Sequence[str]) -> str:
+    """Return `identity` from the hashes of the images to train on and, if any, to judge by."""
+    return hashlib.sha256("/".join([config.fingerprint(), *images]).encode()).hexdigest()
 
 
 def claim(folder: Path, owner: str) -> None:

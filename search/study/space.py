@@ -13,6 +13,7 @@ from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
     Budget,
+    ConfirmConfig,
     DataConfig,
     Domain,
     PrunerConfig,
@@ -25,9 +26,9 @@ from search.study.source import read_text
 from seresnet.config import TrainConfig
 
 __all__ = [
-    "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
-    "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
-    "load_resolved", "load_study", "loads_resolved",
+    "SEARCHABLE", "Budget", "ConfirmConfig", "DataConfig", "Domain", "PrunerConfig",
+    "Resources", "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys",
+    "dump_study", "load_resolved", "load_study", "loads_resolved", "longest_warmup",
 ]  # fmt: skip
 
 _KINDS = get_type_hints(TrainConfig)
@@ -40,7 +41,7 @@ _SET_BY_TRIAL = {
 }
 _MAY_CHANGE = (
     "study.num_trials", "study.max_failed", "study.max_total_epochs", "study.max_hours",
-    "resources.", "retrain.",
+    "resources.", "confirm.", "retrain.",
 )  # fmt: skip
 
 
@@ -70,6 +71,8 @@ class StudyConfig:
     """Who stops weak trials early."""
     resources: Resources = field(default_factory=Resources)
     """What one trial is granted."""
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
+    """How the best trials are compared with the baseline on fresh seeds."""
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     """How the winner is trained to completion."""
 
@@ -84,6 +87,12 @@ class StudyConfig:
         """Return the settings of one run: `train` with the sampled values laid over it."""
         values: dict[str, Any] = {name: _KINDS[name](value) for name, value in params.items()}
         return dataclasses.replace(self.train, epochs=epochs, seed=seed, **values)
+
+    @property
+    def confirm_epochs(self) -> int:
+        """Length of the confirmation's schedules; epochs."""
+        epochs = self.confirm.epochs
+        return self.study.max_epochs if epochs == "auto" else epochs
 
     @staticmethod
     def is_integer(name: str) -> bool:
@@ -104,13 +113,13 @@ def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> Stu
     return load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
 
 
-def load_resolved(path: Path) -> StudyConfig:
-    """Return the study of a file that a search has written into its folder.
+def load_resolved(path: Path, overrides: Mapping[str, object] | None = None) -> StudyConfig:
+    """Return the study of a file that a search has written into its folder, see `load_study`.
 
     Raises:
         ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
     """
-    return loads_resolved(read_text(path), name=str(path))
+    return _as_it_meant(load_study(path, overrides), read_text(path))
 
 
 def loads_resolved(text: str, *, name: str) -> StudyConfig:
@@ -119,7 +128,11 @@ def loads_resolved(text: str, *, name: str) -> StudyConfig:
     Raises:
         ConfigError: as `load_resolved`.
     """
-    config = loads(text, StudyConfig, name=name, refused=_SET_BY_TRIAL)
+    return _as_it_meant(loads(text, StudyConfig, name=name, refused=_SET_BY_TRIAL), text)
+
+
+def _as_it_meant(config: StudyConfig, text: str) -> StudyConfig:
+    """Return stored settings with the meaning that absent keys had when they were stored."""
     if "rungs" not in yaml.safe_load(text).get("pruner", {}):
         return dataclasses.replace(config, pruner=dataclasses.replace(config.pruner, rungs="fixed"))
     return config
@@ -133,7 +146,8 @@ def dump_study(config: StudyConfig) -> str:
 def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Return a line `<dotted key>: <old> -> <new>` for each change that a study cannot survive.
 
-    More trials, other resources and another retraining leave what was searched as it is.
+    More trials, other resources, another confirmation and another retraining leave what was
+    searched as it is.
     """
     before, after = dict(_leaves(_plain(old))), dict(_leaves(_plain(new)))
     return [
@@ -141,6 +155,13 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         for key in dict.fromkeys([*before, *after])
         if before.get(key, "absent") != after.get(key, "absent") and not key.startswith(_MAY_CHANGE)
     ]
+
+
+def longest_warmup(config: StudyConfig) -> tuple[str, float]:
+    """Return the longest warm-up that a trial may have, in epochs, and the key that sets it."""
+    if "warmup_epochs" in config.space:
+        return "space.warmup_epochs.high", config.space["warmup_epochs"].high
+    return "train.warmup_epochs", float(config.train.warmup_epochs)
 
 
 def _plain(config: StudyConfig) -> dict[str, Any]:
@@ -226,9 +247,7 @@ def _point_problems(config: StudyConfig, where: str, params: dict[str, float]) -
 
 def _warmup_problems(config: StudyConfig) -> Iterator[str]:
     """Yield the lengths that lie inside the longest warm-up that a trial may draw."""
-    key, longest = "train.warmup_epochs", float(config.train.warmup_epochs)
-    if "warmup_epochs" in config.space:
-        key, longest = "space.warmup_epochs.high", config.space["warmup_epochs"].high
+    key, longest = longest_warmup(config)
     study = config.study
     rule = f"must be > {longest:g}, the longest warm-up ({key})"
     if config.pruner.name == "asha" and study.min_epochs <= longest:
@@ -237,8 +256,9 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"hint: raise study.min_epochs to {int(longest) + 1} or more, or lower {key}"
     elif study.max_epochs <= longest and "warmup_epochs" not in config.space:
         yield f"{key}: must be < study.max_epochs ({study.max_epochs}), got {longest:g}"
-    if config.retrain.epochs <= longest:
-        yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
+    for section, epochs in (("confirm", config.confirm.epochs), ("retrain", config.retrain.epochs)):
+        if epochs != "auto" and epochs <= longest:
+            yield f"{section}.epochs: {rule}, got {epochs}"
 
 
 def _epochs_problems(config: StudyConfig) -> Iterator[str]:
