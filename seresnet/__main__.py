@@ -123,7 +123,7 @@ def _value(name: str, text: str, default: object) -> object:
     if isinstance(default, str):
         return text
     try:
-        value = ast.literal_eval(text)
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (SyntaxError, TypeError, ValueError):
         value = text
     if isinstance(default, tuple) and isinstance(value, list | tuple):

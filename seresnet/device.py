@@ -1,9 +1,10 @@
 """What a device computes in: bfloat16 where its hardware does, else float32."""
 
+import functools
 from typing import Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Model = TypeVar("Model", bound=nn.Module)
 _BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
@@ -32,3 +33,9 @@ def resolve_precision(
     if precision == "auto":
         return torch.bfloat16 if has_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+@functools.lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return (k,) float32, kept: a CUDA graph can not capture a copy from the host's memory."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

@@ -178,7 +178,8 @@ def test_every_setting_out_of_range_is_told_at_once(few_images, capsys):
     [
         ("lr=1", 1.0), ("weight_decay=5e-3", 5e-3), ("warmup_epochs=3", 3),
         ("channels=[8, 16, 32, 64]", (8, 16, 32, 64)), ("std=(1, 0.5, 0.25)", (1.0, 0.5, 0.25)),
-        (f"seed={2**62}", 2**62), ("precision=bf16", "bf16"),
+        (f"seed={2**62}", 2**62), ("precision=bf16", "bf16"), ("nesterov=true", True),
+        ("decay_norms=False", False),
     ],
     ids=str,
 )  # fmt: skip
