@@ -6,8 +6,29 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from seresnet.errors import ConfigError
+
 Model = TypeVar("Model", bound=nn.Module)
 _BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Return the device that a person named; the first GPU, else the CPU, if none was named.
+
+    Raises:
+        ConfigError: it is neither a CPU nor a CUDA GPU, or is not there.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    hint = "use cpu, cuda or cuda:N"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise ConfigError(f"--device {name}: must be a CPU or a CUDA GPU", hint)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device {name}: {str(error).splitlines()[0]}", hint) from error
+    return device
 
 
 def place(model: Model, device: torch.device) -> Model:

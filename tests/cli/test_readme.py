@@ -56,6 +56,7 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
     [
         "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
         "docs/how-to/clusters.md", "docs/how-to/gpus.md", "docs/how-to/simulate.md",
+        "docs/how-to/models.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",
         "docs/EXPERIMENTS.md", "docs/adr/README.md",

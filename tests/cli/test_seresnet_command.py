@@ -246,7 +246,11 @@ def test_wrong_usage_is_exit_code_2_with_the_usage(capsys, argv):
     assert capsys.readouterr().err.startswith("usage: python -m seresnet")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"]], ids=["command", "train"])
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], *([name, "--help"] for name in ("train", "predict", "evaluate", "export"))],
+    ids=" ".join,
+)
 def test_help_ends_with_an_example_that_the_parser_accepts(capsys, argv):
     with pytest.raises(SystemExit) as caught:
         command.main(argv)
@@ -255,7 +259,8 @@ def test_help_ends_with_an_example_that_the_parser_accepts(capsys, argv):
     python, dash_m, module, *typed = shlex.split(example)
     assert (python, dash_m, module) == ("python", "-m", "seresnet")
     arguments = command._parser().parse_args(typed)
-    command.read_settings(arguments.epochs, arguments.set)
+    if typed[0] == "train":
+        command.read_settings(arguments.epochs, arguments.set)
 
 
 def test_help_does_not_wait_for_torch():
