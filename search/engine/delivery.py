@@ -13,6 +13,7 @@ from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
+from search.study.provenance import code_version
 from search.study.records import TrialRecord, baseline_value, incumbent
 from seresnet.data import Unlabelled
 from seresnet.epoch import EpochResult
@@ -55,10 +56,11 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         "baseline_val_accuracy": baseline_value(ledger.trials),
         "num_images": len(dataset.train) + len(dataset.val),
         "data": dataset.report,
+        **code_version(),
     }
     labelled, jobs = dataset.labelled, []
     for seed in settings.seeds:
-        config = ledger.config.trial_config(best.params, epochs=settings.epochs, seed=seed)
+        config = ledger.config.retrain_config(best.params, seed=seed)
         path, owner = folder.retrain(seed).resolve(), identity(config, labelled, None)
         if not is_finished(path, owner):
             jobs.append(Job(config, path, owner, provenance))
@@ -100,7 +102,7 @@ def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
     best, seed = winner(ledger), ledger.config.retrain.seeds[0]
     model, metrics = folder.retrain(seed) / "model.pt", _first_metrics(folder, ledger)
     write_submission(
-        label(model.resolve(), test.images, granted),
+        label(model.resolve(), test.images, granted, mirror=ledger.config.retrain.mirror),
         test.ids,
         folder.submission,
         num_parameters=metrics["num_parameters"],
@@ -111,6 +113,8 @@ def submit(folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
             "val_accuracy_in_search": best.value,
             "retrain_seed": seed,
             "retrain_epochs": ledger.config.retrain.epochs,
+            "retrain_train": ledger.config.retrain.train,
+            "mirror": ledger.config.retrain.mirror,
             "model_sha256": metrics["model_sha256"],
             "test_sha256": _test_hash(test),
             "num_trials": len(ledger.trials),
@@ -129,6 +133,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, test: Unlabelled) -> bool:
             and sidecar["sha256"] == sha256_of(folder.submission)
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == _test_hash(test)
+            and sidecar.get("mirror", False) == ledger.config.retrain.mirror
         )
     except (DamagedStudyError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return False

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from search.study.config import dump, load
 from search.study.names import NAME_RULE, did_you_mean, is_name
+from search.study.overrides import overridden, override_problems
 from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
     Budget,
@@ -70,7 +71,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         problems = [
             *_space_problems(self), *_recipe_problems(self), *_warmup_problems(self),
-            *_total_problems(self), *_exempt_problems(self),
+            *_total_problems(self), *_exempt_problems(self), *_override_problems(self),
         ]  # fmt: skip
         refuse(*((True, problem) for problem in problems))
 
@@ -78,6 +79,11 @@ class StudyConfig:
         """Return the settings of one run: `train` with the sampled values laid over it."""
         values: dict[str, Any] = {name: _KINDS[name](value) for name, value in params.items()}
         return dataclasses.replace(self.train, epochs=epochs, seed=seed, **values)
+
+    def retrain_config(self, params: Mapping[str, float], *, seed: int) -> TrainConfig:
+        """Return the settings with which a trial's params are trained to completion."""
+        config = self.trial_config(params, epochs=self.retrain.epochs, seed=seed)
+        return overridden(config, self.retrain.train)
 
     @staticmethod
     def is_integer(name: str) -> bool:
@@ -212,6 +218,14 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"{key}: must be < study.max_epochs ({study.max_epochs}), got {longest:g}"
     if config.retrain.epochs <= longest:
         yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
+
+
+def _override_problems(config: StudyConfig) -> Iterator[str]:
+    """Yield what is wrong with the settings of the retraining alone."""
+    # Beside epochs, which are complained of elsewhere, and params, which are within their rules.
+    base = dataclasses.replace(config.train, epochs=max(1, config.retrain.epochs), warmup_epochs=0)
+    for problem in override_problems(base, config.retrain.train, config.space):
+        yield f"retrain.train.{problem}"
 
 
 def _exempt_problems(config: StudyConfig) -> Iterator[str]:

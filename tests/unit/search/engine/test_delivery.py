@@ -77,7 +77,7 @@ def trained(study_dir, ledger, dataset):
 def submitted(trained, ledger, test_images, monkeypatch):
     """The study with its submission written; the model says 7 to everything."""
     logits = torch.nn.functional.one_hot(torch.full((10,), 7), 10).float()
-    monkeypatch.setattr(delivery, "label", lambda model, images, granted: logits)
+    monkeypatch.setattr(delivery, "label", lambda model, images, granted, mirror: logits)
     submit(trained, ledger, test_images, GRANT)
     return trained
 
@@ -210,6 +210,32 @@ def test_the_submission_is_of_the_first_seed_and_says_what_made_it(submitted, le
     assert (sidecar["retrain_seed"], sidecar["retrain_epochs"]) == (4, 3)
     assert sidecar["model_sha256"] == sha256_of(submitted.retrain(4) / "model.pt")
     assert is_submitted(submitted, ledger, test_images)
+
+
+def test_a_submission_without_mirror_averaging_is_stale_where_it_is_wanted(
+    submitted, ledger, test_images, monkeypatch
+):
+    assert is_submitted(submitted, ledger, test_images)
+    ledger.config = with_retrain(ledger.config, mirror=True)
+    assert not is_submitted(submitted, ledger, test_images)
+    mirrored = []
+
+    def label(model, images, granted, *, mirror):
+        mirrored.append(mirror)
+        return torch.eye(10)
+
+    monkeypatch.setattr(delivery, "label", label)
+    delivery.submit(submitted, ledger, test_images, None)
+    assert mirrored == [True]
+    assert is_submitted(submitted, ledger, test_images)
+
+
+def test_settings_of_the_retraining_alone_are_in_its_jobs(study_dir, ledger, dataset):
+    plain = unfinished_jobs(study_dir, ledger, dataset)
+    ledger.config = with_retrain(ledger.config, train={"nesterov": True})
+    jobs = unfinished_jobs(study_dir, ledger, dataset)
+    assert all(job.config.nesterov for job in jobs)
+    assert [job.owner for job in jobs] != [job.owner for job in plain]
 
 
 def test_before_anything_is_made_nothing_is_submitted(study_dir, ledger, test_images):
