@@ -36,6 +36,8 @@ class Domain:
     """Largest value, included; finite, >= low."""
     log: bool = False
     """Whether the logarithm is uniform; needs low > 0."""
+    integer: bool = False
+    """Whether whole numbers alone are drawn; of a field of TrainConfig its type says so."""
 
     def __post_init__(self) -> None:
         bounds = {"low": self.low, "high": self.high}

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from search.study.config import dump, load
 from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.overrides import overridden, override_problems
 from search.study.records import TRIAL_COLUMNS
+from search.study.searchable import SEARCHABLE, as_fields, is_integer, name_rule, value_rule
 from search.study.sections import (
     Budget,
     DataConfig,
@@ -21,6 +22,7 @@ from search.study.sections import (
     refuse,
 )
 from seresnet.config import TrainConfig
+from seresnet.errors import ConfigError
 
 __all__ = [
     "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
@@ -28,10 +30,8 @@ __all__ = [
     "load_study",
 ]  # fmt: skip
 
-_KINDS = get_type_hints(TrainConfig)
-SEARCHABLE = tuple(
-    name for name, kind in _KINDS.items() if kind in (int, float) and name not in TRIAL_COLUMNS
-)
+SERESNET = "seresnet"
+"""The trainable of a study file; `search.api` takes others."""
 _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
     "train.seed": "left to study.seed and retrain.seeds",
@@ -42,6 +42,8 @@ _MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "retrain.")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyConfig:
     """A whole study file, its defaults filled in.
+
+    With another trainable than the SE-ResNet `data`, `train` and `retrain` say nothing.
 
     Raises:
         ValueError: a line `<dotted key>: <rule>, got <value>` for each rule broken.
@@ -54,7 +56,7 @@ class StudyConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     """What all trials share; its epochs and seed are set trial by trial."""
     space: dict[str, Domain]
-    """Hyperparameter to domain; numeric fields of TrainConfig, at least one."""
+    """Hyperparameter to domain, at least one; of the SE-ResNet numeric fields of TrainConfig."""
     baseline: dict[str, float]
     """Trial 0: a value for each key of `space`, inside its domain."""
     recipes: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class StudyConfig:
     """What one trial is granted."""
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
     """How the winner is trained to completion."""
+    trainable: str = SERESNET
+    """What is searched: the SE-ResNet, or the name of a function that `search.api` was given."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -77,18 +81,21 @@ class StudyConfig:
 
     def trial_config(self, params: Mapping[str, float], *, epochs: int, seed: int) -> TrainConfig:
         """Return the settings of one run: `train` with the sampled values laid over it."""
-        values: dict[str, Any] = {name: _KINDS[name](value) for name, value in params.items()}
-        return dataclasses.replace(self.train, epochs=epochs, seed=seed, **values)
+        return dataclasses.replace(self.train, epochs=epochs, seed=seed, **as_fields(params))
 
     def retrain_config(self, params: Mapping[str, float], *, seed: int) -> TrainConfig:
         """Return the settings with which a trial's params are trained to completion."""
         config = self.trial_config(params, epochs=self.retrain.epochs, seed=seed)
         return overridden(config, self.retrain.train)
 
-    @staticmethod
-    def is_integer(name: str) -> bool:
-        """Return whether a hyperparameter takes integers, because its field is an int."""
-        return _KINDS[name] is int
+    @property
+    def is_seresnet(self) -> bool:
+        """Whether SE-ResNets are searched."""
+        return self.trainable == SERESNET
+
+    def is_integer(self, name: str) -> bool:
+        """Return whether a hyperparameter takes integers: as its field does, or its domain says."""
+        return is_integer(name) if self.is_seresnet else self.space[name].integer
 
 
 def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> StudyConfig:
@@ -99,9 +106,17 @@ def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> Stu
         overrides: dotted key to value, from flags; a complaint about one names its flag.
 
     Raises:
-        ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
+        ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found; or
+            the study is of another trainable.
     """
-    return load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
+    config = load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
+    if not config.is_seresnet:
+        raise ConfigError(
+            f"{path}: trainable: must be left to search.api, which is given the function itself, "
+            f"got {config.trainable}",
+            "run the program that made this study again",
+        )
+    return config
 
 
 def dump_study(config: StudyConfig) -> str:
@@ -127,6 +142,11 @@ def _plain(config: StudyConfig) -> dict[str, Any]:
     plain = dataclasses.asdict(config)
     for key in _SET_BY_TRIAL:
         del plain["train"][key.removeprefix("train.")]
+    for domain in plain["space"].values():
+        if not domain["integer"]:
+            del domain["integer"]
+    for name in ("trainable",) if config.is_seresnet else ("data", "train", "retrain"):
+        del plain[name]
     points = [plain["baseline"], *plain["recipes"].values()]
     for name in filter(config.is_integer, config.space):
         bounds = plain["space"][name]
@@ -150,29 +170,30 @@ def _space_problems(config: StudyConfig) -> Iterator[str]:
     if not config.space:
         yield "space: must name at least one hyperparameter, got none"
     for name, domain in config.space.items():
-        if name not in SEARCHABLE:
-            rule = f"must be a numeric setting of TrainConfig{did_you_mean(name, SEARCHABLE)}"
-            if name in ("epochs", "seed"):
-                rule = "must not be searched, every trial is given its own"
-            elif name in TRIAL_COLUMNS:
-                rule = "must not be searched, the tables have a column of that name"
-            yield f"space.{name}: {rule}\nhint: use one of {', '.join(SEARCHABLE)}"
+        if rule := name_rule(name) if config.is_seresnet else _foreign_name_rule(name):
+            yield f"space.{name}: {rule}"
             continue
+        if config.is_seresnet and domain.integer:
+            yield f"space.{name}.integer: must be left out, the field of TrainConfig says it"
         for end, value in (("low", domain.low), ("high", domain.high)):
-            if rule := _broken_rule(name, value, config.study.max_epochs):
+            if rule := _broken_rule(config, name, value):
                 yield f"space.{name}.{end}: {rule}"
 
 
-def _broken_rule(name: str, value: float, max_epochs: int) -> str:
-    """Return what TrainConfig has against one value, or nothing."""
-    if StudyConfig.is_integer(name) and value != int(value):
+def _foreign_name_rule(name: str) -> str:
+    """Return what is wrong with the name of another trainable's hyperparameter, or nothing."""
+    if name in TRIAL_COLUMNS:
+        return "must have another name, the tables have a column of that one"
+    return "" if name.isidentifier() else f"must be a name as in Python, got {name!a}"
+
+
+def _broken_rule(config: StudyConfig, name: str, value: float) -> str:
+    """Return what is wrong with one value of a hyperparameter, or nothing."""
+    if config.is_integer(name) and value != int(value):
         return f"must be a whole number, got {value}"
-    values: dict[str, Any] = {"epochs": max_epochs, "warmup_epochs": 0}
-    try:
-        TrainConfig(**{**values, name: _KINDS[name](value)})
-    except ValueError as error:
-        return str(error).partition("\n")[0].removeprefix(f"{name}: ")
-    return ""
+    if not config.is_seresnet:
+        return ""
+    return value_rule(name, value, max_epochs=config.study.max_epochs)
 
 
 def _recipe_problems(config: StudyConfig) -> Iterator[str]:
@@ -189,7 +210,7 @@ def _recipe_problems(config: StudyConfig) -> Iterator[str]:
 def _point_problems(config: StudyConfig, where: str, params: dict[str, float]) -> Iterator[str]:
     """Yield what is wrong with one point of the space."""
     # a name misspelt in the space would be complained of again at every point
-    if all(name in SEARCHABLE for name in config.space):
+    if all(_is_known(config, name) for name in config.space):
         for name in [name for name in config.space if name not in params]:
             yield f"{where}.{name}: must be given, because space.{name} is searched"
         for name in [name for name in params if name not in config.space]:
@@ -199,12 +220,19 @@ def _point_problems(config: StudyConfig, where: str, params: dict[str, float]) -
         domain, value = config.space[name], params[name]
         if value not in domain:
             yield f"{where}.{name}: must be in [{domain.low}, {domain.high}], got {value}"
-        elif name in SEARCHABLE and config.is_integer(name) and value != int(value):
+        elif _is_known(config, name) and config.is_integer(name) and value != int(value):
             yield f"{where}.{name}: must be a whole number, got {value}"
+
+
+def _is_known(config: StudyConfig, name: str) -> bool:
+    """Return whether a hyperparameter of the space is one that can be searched."""
+    return not config.is_seresnet or name in SEARCHABLE
 
 
 def _warmup_problems(config: StudyConfig) -> Iterator[str]:
     """Yield the lengths that lie inside the longest warm-up that a trial may draw."""
+    if not config.is_seresnet:
+        return
     key, longest = "train.warmup_epochs", float(config.train.warmup_epochs)
     if "warmup_epochs" in config.space:
         key, longest = "space.warmup_epochs.high", config.space["warmup_epochs"].high
