@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -112,10 +111,12 @@ def _evaluate(arguments: Namespace) -> Iterator[str]:
     yield str(folder / "evaluation.json")
     if (folder / "metrics.json").is_file():
         from seresnet.card import CARD, write_card
+        from seresnet.run import read_metrics
 
-        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_bytes())
-        write_card(folder, metrics)
-        yield str(folder / CARD)
+        metrics = read_metrics(folder)
+        if "train_sha256" in metrics:  # runs of earlier versions have no card
+            write_card(folder, metrics)
+            yield str(folder / CARD)
 
 
 def _test_images(data: str) -> Any:

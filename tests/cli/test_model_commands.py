@@ -130,6 +130,17 @@ def test_evaluate_prints_a_row_for_each_of_the_weights_and_updates_the_card(
     assert "| test set of 20, " in (tmp_path / "model_card.md").read_text()
 
 
+def test_evaluate_beside_damaged_metrics_says_so_and_keeps_what_it_found(
+    call, few_tests, model, tmp_path
+):
+    (tmp_path / "metrics.json").write_text("{")
+    given = ("--model", model, "--data", "synthetic", "--device", "cpu")
+    code, _, stderr = call("evaluate", *given)
+    assert code == 2
+    assert f"error: {tmp_path / 'metrics.json'}: is damaged: " in stderr
+    assert (tmp_path / "evaluation.json").is_file()
+
+
 def test_evaluate_without_test_images_is_exit_code_2_with_a_remedy(call, model, tmp_path):
     code, _, stderr = call("evaluate", "--model", model, "--data", tmp_path)
     assert code == 2
