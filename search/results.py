@@ -115,7 +115,7 @@ def trial_row(trial: TrialRecord) -> dict[str, object]:
         "val_loss": last and last.val_loss,
         "epochs": len(epochs),
         "seconds": sum(e.seconds for e in epochs) if epochs else None,
-        "images_per_second": _mean([e.images_per_second for e in epochs]),
+        "images_per_second": _mean([e.images_per_second for e in epochs if e.images_per_second]),
         "seed": trial.seed,
         "attempts": trial.attempts,
         "error_kind": trial.error_kind,

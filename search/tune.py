@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from search.engine.course import Course
     from search.engine.grants import Grant
     from search.study.ledger import Ledger
-    from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
 
@@ -128,24 +127,11 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
     """Run the trials; the tables follow them, and are whole whatever happens."""
     from search.engine.trial import trainable
     from search.engine.tuning import run_search
-    from search.results import Tables
 
     folder, ledger = study.folder, study.ledger
-    tables = Tables(ledger.trials, folder.path)
-
-    def observe(trial: "TrialRecord") -> None:
-        view.trial_changed(trial)
-        if not trial.is_running:
-            tables.note()
-            folder.clear_checkpoints(ledger.trials)
-            study.backups.note(ledger.num_events)
-
-    ledger.observe = observe
     function = trainable(ledger.config, folder.checkpoints, study.dataset, granted.mps_pipe)
-    try:
+    with work.followed(folder, ledger, study.backups, view):
         run_search(function, granted, course)
-    finally:
-        tables.write()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from search.study.dataset import Dataset
     from search.study.folder import StudyFolder
     from search.study.ledger import Ledger
+    from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
     from seresnet.data import Unlabelled
@@ -129,6 +130,29 @@ def watched(work: Work) -> Iterator["View"]:
     )
     with watch(work.ledger) as view:
         yield view
+
+
+@contextmanager
+def followed(
+    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", view: "View"
+) -> Iterator[None]:
+    """Let view, tables and backups follow the trials; the tables are whole, whatever happens."""
+    from search.results import Tables
+
+    tables = Tables(ledger.trials, folder.path)
+
+    def observe(trial: "TrialRecord") -> None:
+        view.trial_changed(trial)
+        if not trial.is_running:
+            tables.note()
+            folder.clear_checkpoints(ledger.trials)
+            backups.note(ledger.num_events)
+
+    ledger.observe = observe
+    try:
+        yield
+    finally:
+        tables.write()
 
 
 @contextmanager

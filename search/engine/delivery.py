@@ -9,6 +9,7 @@ from search.study.dataset import Dataset
 from search.study.errors import UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
+from search.study.provenance import code_version
 from search.study.records import TrialRecord, baseline_value, incumbent
 from seresnet.epoch import EpochResult
 from seresnet.run import holder, identity, is_finished
@@ -50,10 +51,11 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         "baseline_val_accuracy": baseline_value(ledger.trials),
         "num_images": len(dataset.train) + len(dataset.val),
         "data": dataset.report,
+        **code_version(),
     }
     labelled, jobs = dataset.labelled, []
     for seed in settings.seeds:
-        config = ledger.config.trial_config(best.params, epochs=settings.epochs, seed=seed)
+        config = ledger.config.retrain_config(best.params, seed=seed)
         path, owner = folder.retrain(seed).resolve(), identity(config, labelled, None)
         if not is_finished(path, owner):
             jobs.append(Job(config, path, owner, provenance))

@@ -121,11 +121,13 @@ def train_jobs(
                 waiting.append(job)
 
 
-def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
-    """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
+def label(
+    model: Path, images: torch.Tensor, granted: Grant, *, mirror: bool = False
+) -> torch.Tensor:
+    """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32); `mirror`: averaged."""
     max_calls = 1 if granted.gpus else 0  # as above
     task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=max_calls)(_label)
-    logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe))
+    logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe, mirror))
     return torch.from_numpy(logits.copy())
 
 
@@ -149,14 +151,17 @@ def _run_job(
         yield result
 
 
-def _label(model: Path, images: np.ndarray, mps_pipe: str | None) -> np.ndarray:
+def _label(
+    model: Path, images: np.ndarray, mps_pipe: str | None, mirror: bool = False
+) -> np.ndarray:
     join(mps_pipe)
     set_granted_threads()
     device = granted_device()
     network, config = load_model(model)
     network = place(network, device)
     dtype = resolve_precision(config.precision, device)
-    logits = predict(network, torch.from_numpy(images.copy()), config=config, dtype=dtype)
+    pixels = torch.from_numpy(images.copy())
+    logits = predict(network, pixels, config=config, dtype=dtype, mirror=mirror)
     return logits.cpu().numpy()
 
 

@@ -54,10 +54,7 @@ def submit(folder: StudyFolder, ledger: Ledger, order: Order, granted: Grant) ->
     """
     best, seeds = winner(folder, ledger), ledger.config.retrain.seeds
     metrics = {seed: _metrics(folder, seed) for seed in seeds}
-    logits = {
-        seed: label((folder.retrain(seed) / "model.pt").resolve(), order.test.images, granted)
-        for seed in seeds
-    }
+    logits = _logits(folder, ledger, order.test, granted)
     first, *others = seeds
     members = list(seeds) if order.is_ensemble else [first]
     given = logits[first]
@@ -79,6 +76,8 @@ def submit(folder: StudyFolder, ledger: Ledger, order: Order, granted: Grant) ->
             "val_accuracy_in_search": best.value,
             "retrain_seed": first,
             "retrain_epochs": ledger.config.retrain.epochs,
+            "retrain_train": ledger.config.retrain.train,
+            "mirror": ledger.config.retrain.mirror,
             "model_sha256": metrics[first]["model_sha256"],
             "members": {str(seed): metrics[seed]["model_sha256"] for seed in members},
             "test_sha256": images_hash(order.test),
@@ -105,6 +104,7 @@ def is_submitted(folder: StudyFolder, ledger: Ledger, order: Order) -> bool:
             and sidecar["model_sha256"] == metrics["model_sha256"]
             and sidecar["test_sha256"] == images_hash(order.test)
             and _is_ensemble(sidecar) == order.is_ensemble
+            and sidecar.get("mirror", False) == ledger.config.retrain.mirror
         )
     except (DamagedStudyError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
@@ -128,6 +128,22 @@ def refuse_other(ledger: Ledger, order: Order) -> None:
         raise DataError(
             f"{order.path}: is the submission of {what}", "name another file with --out"
         )
+
+
+def _logits(
+    folder: StudyFolder, ledger: Ledger, test: Unlabelled, granted: Grant
+) -> dict[int, torch.Tensor]:
+    """Return what the model of each seed says of the images."""
+    settings = ledger.config.retrain
+    return {
+        seed: label(
+            (folder.retrain(seed) / "model.pt").resolve(),
+            test.images,
+            granted,
+            mirror=settings.mirror,
+        )
+        for seed in settings.seeds
+    }
 
 
 def images_hash(test: Unlabelled) -> str:

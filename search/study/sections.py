@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from search.study.overrides import Scalar
 
 
 def refuse(*rules: tuple[bool, str]) -> None:
@@ -34,6 +36,8 @@ class Domain:
     """Largest value, included; finite, >= low."""
     log: bool = False
     """Whether the logarithm is uniform; needs low > 0."""
+    integer: bool = False
+    """Whether whole numbers alone are drawn; of a field of TrainConfig its type says so."""
 
     def __post_init__(self) -> None:
         bounds = {"low": self.low, "high": self.high}
@@ -204,6 +208,10 @@ class RetrainConfig:
     """Length of the schedule; epochs, beyond the longest warm-up."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run each; the submission is the first's; unique, at least one, [0, 2**32)."""
+    train: dict[str, Scalar] = field(default_factory=dict)
+    """Fields of TrainConfig laid over the winner's settings, such as `nesterov: true`."""
+    mirror: bool = False
+    """Whether the submission averages the logits of each image with its mirror image's."""
 
     def __post_init__(self) -> None:
         refuse(*_at_least(self, {"epochs": 1}), *_seed_rules(self.seeds, least=1))

@@ -2,7 +2,7 @@
 
 from search.study.ablation import Ablation, Effect
 from search.study.config import dump
-from search.study.space import StudyConfig
+from search.study.searchable import is_integer
 from search.view.table import aligned
 
 
@@ -14,7 +14,7 @@ def describe_ablation(ablation: Ablation) -> str:
     length = f"{ablation.epochs} epochs each"
     if ablation.is_short:
         length += f", a short schedule: the search's had {ablation.search_epochs}"
-    recipe = {k: int(v) if StudyConfig.is_integer(k) else v for k, v in ablation.recipe.items()}
+    recipe = {k: int(v) if is_integer(k) else v for k, v in ablation.recipe.items()}
     verdict = f"ablation of {ablation.trial}: {ablation.sentence}"
     text = dump({"recipe": recipe}).strip()
     return "\n".join([*aligned(rows), f"seeds {seeds}, {length}", verdict, text])

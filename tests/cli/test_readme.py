@@ -61,6 +61,7 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
         "docs/how-to/budgets.md", "docs/how-to/clusters.md", "docs/how-to/confirm.md",
         "docs/explanation/confirmation.md", "docs/how-to/gpus.md", "docs/how-to/plan.md",
         "docs/how-to/simulate.md",
+        "docs/how-to/models.md", "docs/how-to/another-trainable.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",
         "docs/EXPERIMENTS.md", "docs/adr/README.md",
@@ -82,6 +83,11 @@ def test_files_named_in_the_file_tree_exist():
         names = re.findall(r"\b(\w+\.py)\b", lines)
         assert names
         assert [name for name in names if not (ROOT / folder / name).exists()] == []
+
+
+def test_the_model_of_ones_own_in_the_readme_is_the_example():
+    shown = [body for kind, body in BLOCKS if kind == "python" and "search.api" in body]
+    assert shown == [(ROOT / "docs" / "examples" / "digits.py").read_text()]
 
 
 def test_the_analyses_print_what_the_readme_shows(monkeypatch, capsys):
