@@ -215,19 +215,26 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 
 
 def show(work: Work) -> None:
-    """Print the best trials, what was found out about the winner, and the paths of what was made.
+    """Print the best trials, what is known of the winner, and the paths of what was made."""
+    from search.study.records import incumbent
+    from search.view.summary import describe_study
 
-    What was made for an earlier state of the study is called stale.
-    """
+    cli.output(describe_study(work.ledger))
+    if incumbent(work.ledger.trials) is not None:
+        _show_winner(work)
+    for path in work.folder.products():
+        cli.output(str(path))
+
+
+def _show_winner(work: Work) -> None:
+    """Print confirmation and ablation; what was made for an earlier state is called stale."""
     from search.engine.ablating import ablation_of
     from search.engine.confirming import confirmation_of
     from search.engine.delivery import is_stale, winner
     from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
-    from search.view.summary import describe_study
 
     folder, ledger = work.folder, work.ledger
-    cli.output(describe_study(ledger))
     if (confirmation := confirmation_of(folder, ledger)) is not None:
         cli.output(describe_confirmation(confirmation))
     elif folder.confirmation.exists():
@@ -238,8 +245,6 @@ def show(work: Work) -> None:
         _call_stale(folder, "ablate.json", "ablate")
     if is_stale(folder, ledger, work.dataset):
         _call_stale(folder, "what was retrained and submitted", "retrain")
-    for path in folder.products():
-        cli.output(str(path))
 
 
 def _call_stale(folder: "StudyFolder", what: str, command: str) -> None:

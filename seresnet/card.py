@@ -141,7 +141,8 @@ def _provenance(metrics: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         dirty = " with changes" if metrics.get("dirty") else ""
         yield "code", f"commit `{metrics['commit']}`{dirty}"
     if "study" in metrics:
-        yield "search", f"study `{metrics['study']}`, trial {metrics['trial']}"
+        part = f"trial {metrics['trial']}" if "trial" in metrics else metrics.get("purpose", "")
+        yield "search", f"study `{metrics['study']}`, {part}"
     yield "trained", f"on {metrics['device']}, {metrics['dtype']}, {metrics['total_seconds']:.0f} s"
     versions = metrics["versions"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())

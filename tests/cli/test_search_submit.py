@@ -23,7 +23,7 @@ def images(monkeypatch, tiny_split):
 
     monkeypatch.setattr("search.study.dataset.load_test_images", load)
     labels = torch.nn.functional.one_hot(torch.arange(20) % 10, 10).float()
-    monkeypatch.setattr("search.engine.submitting.label", lambda *_: labels)
+    monkeypatch.setattr("search.engine.submitting.label", lambda *_, **__: labels)
     return files
 
 

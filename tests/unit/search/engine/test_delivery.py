@@ -167,3 +167,11 @@ def test_a_kill_while_a_stale_training_is_deleted_blocks_nothing(
     retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
     assert [job.folder.name for job in started] == ["seed4", "seed9"]
     assert not list(trained.path.glob("retrain/.stale-*"))
+
+
+def test_settings_of_the_retraining_alone_are_in_its_jobs(study_dir, ledger, dataset):
+    plain = unfinished_jobs(study_dir, ledger, dataset)
+    ledger.config = with_retrain(ledger.config, train={"nesterov": True})
+    jobs = unfinished_jobs(study_dir, ledger, dataset)
+    assert all(job.config.nesterov for job in jobs)
+    assert [job.owner for job in jobs] != [job.owner for job in plain]

@@ -33,9 +33,11 @@ def one_hot(*labels):
 def models(monkeypatch):
     """Logits by the name of a model's folder: both models see one image of each class."""
     logits = {"seed4": 9 * one_hot(*range(10)), "seed9": one_hot(*range(10))}
-    monkeypatch.setattr(
-        submitting, "label", lambda model, images, granted: logits[model.parent.name]
-    )
+
+    def label(model, images, granted, *, mirror):
+        return -logits[model.parent.name] if mirror else logits[model.parent.name]
+
+    monkeypatch.setattr(submitting, "label", label)
     return logits
 
 
@@ -234,3 +236,16 @@ def test_a_look_at_another_model_is_not_this_ones(trained, ledger, order, models
     text = json.dumps(found, allow_nan=False)
     (trained.retrain(4) / "evaluation.json").write_text(text)
     assert submit(trained, ledger, order, GRANT)["expectation"] is None
+
+
+def test_a_submission_without_mirror_averaging_is_stale_where_it_is_wanted(
+    submitted, ledger, order
+):
+    assert is_submitted(submitted, ledger, order)
+    retrain = dataclasses.replace(ledger.config.retrain, mirror=True)
+    ledger.config = dataclasses.replace(ledger.config, retrain=retrain)
+    assert not is_submitted(submitted, ledger, order)
+    submit(submitted, ledger, order, GRANT)
+    assert is_submitted(submitted, ledger, order)
+    assert sidecar_of(submitted)["mirror"] is True
+    assert submitted.submission.read_text().splitlines()[1] == "0,1"  # turned round

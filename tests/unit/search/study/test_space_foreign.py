@@ -6,7 +6,7 @@ import pytest
 
 from search.study.config import loads
 from search.study.samplers import distributions
-from search.study.sections import Budget, Domain, PrunerConfig
+from search.study.sections import Budget, Domain
 from search.study.space import StudyConfig, changed_keys, dump_study, load_study
 from seresnet.errors import ConfigError
 
@@ -67,7 +67,6 @@ BAD = {
     ),
     "absent": ({"baseline": {"alpha": 0.1}}, "baseline.depth: must be given, because space.depth"),
     "outside": ({"baseline": {"alpha": 2.0, "depth": 2}}, "baseline.alpha: must be in"),
-    "rungs": ({"pruner": PrunerConfig(rungs="auto")}, "pruner.num_exempt: must be < study.num_tr"),
 }
 
 
