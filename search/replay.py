@@ -4,8 +4,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search import cli
+
+if TYPE_CHECKING:
+    from search.study.folder import StudyFolder
+    from search.study.records import TrialRecord
+    from search.study.space import StudyConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,16 +23,30 @@ def _parser() -> ArgumentParser:
     parser = cli.make_parser(
         "search.replay",
         "Derive every suggestion and every decision of a study again, from its settings and the\n"
-        "order of its events, and compare. Reads only; trains nothing, starts no Ray.",
+        "order of its events, and compare. With --rungs: what those would have done to the\n"
+        "recorded trials, and whether the best would have come to its end. Reads only; trains\n"
+        "nothing, starts no Ray.",
         "python -m search.replay --study results/demo",
     )
     add = parser.add_argument
     add("--study", type=Path, required=True, metavar="DIR", help="a study folder")
     add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
+    add(
+        "--rungs", metavar="RUNGS",
+        help="what other rungs would have done: auto, none, or EPOCH,FACTOR such as 20,2",
+    )  # fmt: skip
     return parser
 
 
 def _body(arguments: Namespace) -> None:
+    if arguments.rungs is None:
+        _verify(arguments)
+    else:
+        _replay_with(arguments)
+
+
+def _verify(arguments: Namespace) -> None:
+    """Derive the study again and say whether it is the same."""
     from search.study.errors import UnfinishedError
     from search.study.folder import StudyFolder
     from search.study.reading import read
@@ -46,6 +66,55 @@ def _body(arguments: Namespace) -> None:
             "provenance.json",
         )
     cli.output(describe(verdict))
+
+
+def _replay_with(arguments: Namespace) -> None:
+    """Say what the whole curves tell of rungs, and what those asked for would have done."""
+    from search.study.counterfactual import replay_with
+    from search.study.folder import StudyFolder
+    from search.study.policies import parse_rungs
+    from search.study.space import load_study
+    from search.view.counterfactual import describe_counterfactual
+
+    policy = parse_rungs(arguments.rungs)
+    folder = StudyFolder(arguments.study)
+    is_in_order = not _has_tables_alone(folder, arguments.storage)
+    if is_in_order:
+        config, trials, order = _stored(folder, arguments.storage)
+    else:
+        from search.results import read_records
+
+        config = load_study(folder.study_file)
+        trials = read_records(folder.path, list(config.space))
+        order = [(trial.number, epoch) for trial in trials for epoch in sorted(trial.epochs)]
+    found = replay_with(config, policy.applied(config), trials, order)
+    cli.output(describe_counterfactual(found, trials, is_in_order=is_in_order))
+
+
+def _has_tables_alone(folder: "StudyFolder", flag: str | None) -> bool:
+    """Return whether a folder has a study's tables and no database, as published ones have."""
+    from search.study.storage import locate
+
+    is_own = locate(flag, folder.database).is_at(folder.database)
+    tables = (folder.study_file, folder.path / "trials.csv", folder.path / "epochs.csv")
+    return is_own and not folder.database.exists() and all(path.is_file() for path in tables)
+
+
+def _stored(
+    folder: "StudyFolder", flag: str | None
+) -> "tuple[StudyConfig, list[TrialRecord], list[tuple[int, int]]]":
+    """Return a study's settings, trials, and (trial, epoch) of each result as it came in."""
+    from search.study.events import history
+    from search.study.header import load_study, refuse_damage, stored_config
+    from search.study.reading import read
+    from search.study.records import read_record
+
+    with read(folder, flag) as (storage, name):
+        study = load_study(storage, name)
+        refuse_damage(study)
+        trials = study.get_trials(deepcopy=False)
+        order = [(event.number, event.epoch) for event in history(trials) if event.epoch]
+        return stored_config(study), [read_record(trial) for trial in trials], order
 
 
 if __name__ == "__main__":

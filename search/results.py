@@ -2,10 +2,10 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.study.records import TRIAL_COLUMNS, TrialRecord
 from seresnet.epoch import EpochResult
@@ -117,6 +117,66 @@ def read_epochs(folder: Path) -> "pd.DataFrame":
     return _read(folder / "epochs.csv", {**dtypes, "trial": "string", "epoch": "int64"})
 
 
+def read_tables(folder: Path, params: Sequence[str]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Return trials and epochs of a study's tables, seen to have what they are read for.
+
+    Args:
+        folder: a study folder.
+        params: hyperparameters of its space.
+
+    Raises:
+        DataError: one cannot be read, lacks a column, or holds an epoch twice.
+    """
+    try:
+        trials, epochs = read_trials(folder), read_epochs(folder)
+    except ValueError as error:  # pandas: a text among numbers, or lines of unequal length
+        anew = "any start of the study writes its tables anew"
+        raise DataError(f"{folder}: its tables cannot be read: {error}", anew) from error
+    needed = {"trials.csv": (trials, ["trial", "state", *params])}
+    needed["epochs.csv"] = (epochs, ["trial", "epoch", "val_accuracy"])
+    for name, (table, columns) in needed.items():
+        for column in [column for column in columns if column not in table]:
+            raise DataError(
+                f"{folder / name}: {column}: no such column, but needed",
+                f"name the study file of these tables, {folder / 'study.yaml'}",
+            )
+    if epochs.duplicated(["trial", "epoch"]).any():
+        raise DataError(
+            f"{folder / 'epochs.csv'}: holds an epoch of a trial twice",
+            "any start of the study writes it anew",
+        )
+    return trials, epochs
+
+
+def read_records(folder: Path, params: Sequence[str]) -> list[TrialRecord]:
+    """Return a study's trials as its tables hold them, by number: what is compared, not the rest.
+
+    Args:
+        folder: a study folder.
+        params: hyperparameters of its space.
+
+    Raises:
+        DataError: see `read_tables`; or a trial or an epoch is missing.
+    """
+    trials, epochs = read_tables(folder, params)
+    by_trial = {name: rows.to_dict("records") for name, rows in epochs.groupby("trial")}
+    records: list[TrialRecord] = []
+    for row in trials.to_dict("records"):
+        results = [EpochResult(**each) for each in _plain(by_trial.get(row["trial"], []))]
+        record = TrialRecord(
+            number=len(records), params={name: float(row[name]) for name in params},
+            name=row["name"], state=row["state"], stop_reason=row["stop_reason"],
+            epochs={each.epoch: each for each in results},
+        )  # fmt: skip
+        if row["trial"] != record.id or sorted(record.epochs) != [*range(1, len(results) + 1)]:
+            raise DataError(
+                f"{folder}: the tables lack a trial or an epoch before {row['trial']}'s last",
+                "any start of the study writes its tables anew",
+            )
+        records.append(record)
+    return records
+
+
 def incumbent(trials: "pd.DataFrame") -> "pd.Series":
     """Return the row of the best trial at full budget.
 
@@ -131,6 +191,13 @@ def incumbent(trials: "pd.DataFrame") -> "pd.Series":
 
 def _epochs_of(trial: TrialRecord) -> list[EpochResult]:
     return [trial.epochs[epoch] for epoch in sorted(trial.epochs)]
+
+
+def _plain(rows: "list[dict[Hashable, Any]]") -> Iterator[dict[str, Any]]:
+    """Yield rows of `epochs.csv` as the numbers of an epoch's result, missing ones as None."""
+    for row in rows:
+        numbers = {name: row[name] for name in _RESULT_COLUMNS}
+        yield {name: None if value != value else value for name, value in numbers.items()}
 
 
 def _mean(values: list[float]) -> float | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search import cli, work
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
+    from search.engine.grants import Grant
     from search.engine.retraining import Job
     from search.view.live import View
     from seresnet.epoch import EpochResult
@@ -34,13 +34,13 @@ def _parser() -> ArgumentParser:
 
 def _body(arguments: Namespace) -> None:
     from search.study.folder import StudyFolder
-    from search.study.space import load_study
+    from search.study.space import load_resolved
     from seresnet.errors import DataError
 
     folder = StudyFolder(arguments.study)
     if not folder.study_file.is_file():
         raise DataError(f"{folder.path}: holds no study", "name a folder such as results/demo")
-    with work.opened(folder.path, load_study(folder.study_file), arguments) as study:
+    with work.opened(folder.path, load_resolved(folder.study_file), arguments) as study:
         if is_delivered(study):
             cli.note(f"{folder.path}: done already")
         else:

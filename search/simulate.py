@@ -12,7 +12,6 @@ from search import cli
 
 if TYPE_CHECKING:
     from search.engine.comparison import Row
-    from search.engine.virtual import Curves
     from search.study.space import StudyConfig
 
 
@@ -48,8 +47,8 @@ def _parser() -> ArgumentParser:
     add("--num-trials", type=int, metavar="N", help="of a search; default: the study file's")
     add(
         "--budget", type=int, metavar="E",
-        help="epochs of a search, kept exactly, with as many trials as they pay for; default: no\n"
-        "such limit, with several policies half of num_trials x max_epochs",
+        help="epochs of a search at most, with as many trials as they pay for whole; default: the\n"
+        "study's own limits, with several policies half of num_trials x max_epochs",
     )  # fmt: skip
     add("--json", action="store_true", help="print JSON instead of a table")
     return parser
@@ -57,25 +56,31 @@ def _parser() -> ArgumentParser:
 
 def _body(arguments: Namespace) -> None:
     from search.engine.comparison import compare
+    from search.engine.recorded import named_curves
     from search.study.policies import parse_policy
     from search.study.space import load_study
     from search.view.bar import progress_bar
+    from seresnet.errors import ConfigError
 
     _refuse_numbers(arguments)
     overrides = {} if arguments.num_trials is None else {"study.num_trials": arguments.num_trials}
     config = load_study(arguments.space, overrides)
     policies = [parse_policy(text) for text in arguments.policy]
     budget = arguments.budget
+    least = (1 + len(config.recipes)) * config.study.max_epochs
     if budget is None and len(policies) > 1:
-        budget = max(1, config.study.num_trials * config.study.max_epochs // 2)
+        budget = max(least, config.study.num_trials * config.study.max_epochs // 2)
+    if budget is not None and budget < least:
+        rule = f"must be >= {least}, baseline and recipes whole"
+        raise ConfigError(f"--budget: {rule}, got {budget}", "give --budget a larger number")
     with progress_bar("simulating") as advance:
         rows = compare(
             config,
-            {name: _curves(name, config) for name in arguments.curves},
+            {name: named_curves(name, config) for name in arguments.curves},
             policies,
             workers=arguments.workers,
             num_seeds=arguments.seeds,
-            max_epochs_total=budget,
+            max_total_epochs=budget,
             observe=advance,
         )
     cli.output(_as_json(rows, budget) if arguments.json else _as_table(rows, budget, config))
@@ -89,36 +94,14 @@ def _refuse_numbers(arguments: Namespace) -> None:
     """
     from seresnet.errors import ConfigError
 
-    flags = {"--seeds": arguments.seeds, "--budget": arguments.budget}
-    given = [(flag, value) for flag, value in flags.items() if value is not None]
+    given = [("--seeds", arguments.seeds)]
     for flag, value in [*given, *(("--workers", number) for number in arguments.workers)]:
         if value < 1:
             raise ConfigError(f"{flag}: must be >= 1, got {value}", f"give {flag} a larger number")
 
 
-def _curves(name: str, config: "StudyConfig") -> "Curves":
-    """Return the curves of a name: a family's, or those of a study's tables.
-
-    Raises:
-        UserError: no family has this name, or the tables do not fit the study.
-    """
-    from search.engine.curves import FAMILIES, make_family
-    from search.engine.recorded import Recorded
-    from search.study.names import did_you_mean
-    from seresnet.errors import ConfigError
-
-    if name in FAMILIES:
-        return make_family(name, config)
-    if name.endswith("epochs.csv"):
-        return Recorded.read(Path(name), config)
-    raise ConfigError(
-        f"--curves {name}: no such family{did_you_mean(name, FAMILIES)}",
-        f"use {', '.join(FAMILIES)}, or the path of a study's epochs.csv",
-    )
-
-
 def _as_json(rows: "Sequence[Row]", budget: int | None) -> str:
-    content = {"max_epochs_total": budget, "rows": [dataclasses.asdict(row) for row in rows]}
+    content = {"max_total_epochs": budget, "rows": [dataclasses.asdict(row) for row in rows]}
     return json.dumps(content, indent=2, allow_nan=False)
 
 
@@ -130,7 +113,10 @@ def _as_table(rows: "Sequence[Row]", budget: int | None, config: "StudyConfig") 
         "curves", "policy", "workers", "regret", "+-", "tried", "best kept", "epochs", "trials",
         "complete", "stopped", "time", "busy",
     )  # fmt: skip
-    limit = f"{config.study.num_trials} trials" if budget is None else f"{budget} epochs"
+    own = f"{config.study.num_trials} trials"
+    if config.study.max_total_epochs != "none":
+        own = f"at most {own} and {config.study.max_total_epochs} epochs"
+    limit = own if budget is None else f"at most {budget} epochs"
     last = (
         f"means over {rows[0].seeds} seeds of {limit} each; regret: points of accuracy (with its "
         "standard error) that the chosen setting lacks to the best there is, tried: that the best "

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search import cli, work
+from search import cli, plan, work
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
     from search.engine.course import Course
+    from search.engine.grants import Grant
+    from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
@@ -36,11 +37,13 @@ def _parser() -> ArgumentParser:
     add("--name", help="of the study folder; default: the study file's stem")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     add("--num-trials", type=int, metavar="N", help="in all; more than before extends the study")
+    add("--max-total-epochs", type=int, metavar="N", help="of all trials together, kept exactly")
+    add("--max-hours", type=float, metavar="H", help="of the search, all starts together")
     add("--max-concurrent", type=int, metavar="N", help="trials at once; default: as many as fit")
     add("--gpus-per-trial", type=float, metavar="F", help="0 to 1; default: measured")
     add("--seed", type=int, metavar="N", help="of the study")
-    add("--dry-run", action="store_true", help="show the resolved study and its cost, then stop")
     add("--no-retrain", action="store_true", help="stop after the search")
+    plan.add_options(parser)
     work.add_options(parser)
     return parser
 
@@ -49,8 +52,11 @@ def _body(arguments: Namespace) -> None:
     from search.study.names import check_name
     from search.study.space import load_study
 
+    plan.refuse_flags(arguments)
     flags = {
         "study.num_trials": arguments.num_trials,
+        "study.max_total_epochs": arguments.max_total_epochs,
+        "study.max_hours": arguments.max_hours,
         "study.seed": arguments.seed,
         "resources.max_concurrent": arguments.max_concurrent,
         "resources.gpus_per_trial": arguments.gpus_per_trial,
@@ -59,26 +65,9 @@ def _body(arguments: Namespace) -> None:
     config = load_study(arguments.space, given)
     name = check_name(arguments.space.stem if arguments.name is None else arguments.name)
     if arguments.dry_run:
-        _show_plan(config)
+        plan.show(config, arguments.results / name, arguments)
     else:
         _tune(arguments, config, arguments.results / name)
-
-
-def _show_plan(config: "StudyConfig") -> None:
-    """Print the resolved study file, its rungs and the most it can cost."""
-    from search.study.rules import Rules
-    from search.study.space import dump_study
-
-    budget, retrain = config.study, config.retrain
-    rules = Rules(config)
-    chosen = rules.describe_choice([])
-    stops = ", ".join(str(epoch) for epoch in rules.rungs)
-    most, again = budget.num_trials * budget.max_epochs, len(retrain.seeds) * retrain.epochs
-    cli.output(dump_study(config))
-    stopped = f"# trials may be stopped after epochs: {stops or 'none'}"
-    cli.output(f"# rungs: {chosen}" if chosen else stopped)
-    cli.output(f"# search: at most {most} epochs ({budget.num_trials} x {budget.max_epochs})")
-    cli.output(f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})")
 
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
@@ -86,21 +75,32 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     from search.engine.delivery import winner
     from search.results import write_tables
     from search.retrain import is_delivered
+    from search.study.progress import describe_budget
 
     with work.opened(path, config, arguments) as study:
         ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain
-        if ledger.num_remaining == 0 and (not wanted or is_delivered(study)):
+        if ledger.num_remaining == 0 and (not wanted or _waits(ledger) or is_delivered(study)):
             write_tables(ledger.trials, path)
             folder.clear_checkpoints(ledger.trials)
-            cli.note(f"{path}: done already; to search on, give a larger --num-trials")
+            more = describe_budget(ledger) or "to search on, give a larger --num-trials"
+            cli.note(f"{path}: done already; {more}")
         else:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
-        winner(ledger)  # without a completed trial there is no success to be told
+        if not _waits(ledger):
+            winner(ledger)  # without a completed trial there is no success to be told
         if folder.submission.exists() and not is_delivered(study):
             again = f"python -m search.retrain --study {path}"
             cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
         work.show(study)
+
+
+def _waits(ledger: "Ledger") -> bool:
+    """Return whether the budget ended before any trial: nothing failed, none can be retrained."""
+    from search.study.records import incumbent
+
+    is_paused = any(trial.is_paused for trial in ledger.trials)
+    return is_paused and not ledger.num_remaining and incumbent(ledger.trials) is None
 
 
 def _search_and_deliver(study: work.Work, view: "View") -> None:
@@ -121,7 +121,7 @@ def _search_and_deliver(study: work.Work, view: "View") -> None:
                 _log.warning("%s; going on with %d at once", kill.message, slots_at_most)
                 course.raise_if_ended()
             else:
-                if not study.arguments.no_retrain:
+                if not study.arguments.no_retrain and not _waits(study.ledger):
                     deliver(study, granted, view)
                 return
 
@@ -137,7 +137,7 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
 
     def observe(trial: "TrialRecord") -> None:
         view.trial_changed(trial)
-        if trial.is_finished:
+        if not trial.is_running:
             tables.note()
             folder.clear_checkpoints(ledger.trials)
             study.backups.note(ledger.num_events)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from search import cli
 
 if TYPE_CHECKING:
-    from search.engine.cluster import Grant
+    from search.engine.grants import Grant
     from search.engine.mps import Daemon
     from search.interrupts import StopRequest
     from search.study.backup import Backups

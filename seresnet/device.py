@@ -15,6 +15,13 @@ def place(model: Model, device: torch.device) -> Model:
     return moved
 
 
+def describe_device(device: torch.device) -> str:
+    """Return type and name, such as `cpu` or `cuda NVIDIA H200`."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return device.type
+
+
 def has_bf16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bfloat16; emulated, it is slower than float32."""
     if device.type == "cuda":

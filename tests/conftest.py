@@ -8,6 +8,7 @@ import torch
 from hypothesis import settings
 
 from search.study.folder import StudyFolder
+from search.study.forecast import Pace, Timing
 from search.study.space import StudyConfig, load_study
 from seresnet.config import TrainConfig
 from seresnet.data import Split
@@ -32,6 +33,7 @@ recipes:
   plain: {dropout: 0.0, warmup_epochs: 0}
 sampler: {name: tpe, num_startup: 3}
 retrain: {epochs: 2, seeds: [0]}
+pruner: {name: asha, rungs: fixed}
 """
 
 
@@ -61,6 +63,23 @@ def study_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def study_config(study_file: Path) -> StudyConfig:
     return load_study(study_file)
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Epochs that are timed without being trained, and a few simulations; what was asked for."""
+    asked = []
+
+    def time_trainings(config: TrainConfig, *sizes: int, **how: object) -> Timing:
+        asked.append({"channels": config.channels, "sizes": sizes, **how})
+        pace = (Pace(0.01, 0.002),)
+        return Timing(
+            trials=pace, retrainings=pace, start_seconds=2.0, device="cpu", dtype="float32"
+        )
+
+    monkeypatch.setattr("search.engine.timing.time_trainings", time_trainings)
+    monkeypatch.setattr("search.engine.planning.NUM_SEARCHES", 3)
+    return asked
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
-"""What several tests pretend: a host, results, a small study."""
+"""What several tests pretend: a host, results, a small study, a storage that kills, a clock."""
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 
+from optuna.storages import InMemoryStorage
+
 from search.study.config import loads
+from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.records import Host
 from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
@@ -21,6 +26,7 @@ baseline: {dropout: 0.5, crop_padding: 8}
 recipes:
   bare: {dropout: 0.5, crop_padding: 0}
 sampler: {name: tpe, num_startup: 3}
+pruner: {name: asha, rungs: fixed}
 """
 CONFIG = loads(STUDY, StudyConfig)
 
@@ -84,3 +90,85 @@ def damage(path, num_pages=1):
 def names(folder):
     """List a folder."""
     return sorted(p.name for p in folder.iterdir())
+
+
+WRITES = {
+    "create_new_study", "set_study_user_attr", "create_new_trial", "set_trial_param",
+    "set_trial_system_attr", "set_trial_user_attr", "set_trial_intermediate_value",
+    "set_trial_state_values",
+}  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+class MortalStorage(InMemoryStorage):
+    """Keeps what was written, and kills its process before a chosen write of a chosen kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes = []
+        self.deadly, self.lives = frozenset(), 0
+
+    def kill_before(self, kinds, index):
+        self.deadly, self.lives = frozenset(kinds), index
+
+
+def _mortal(name):
+    def write(self, *arguments, **options):
+        if name in self.deadly:
+            if self.lives == 0:
+                self.deadly = frozenset()
+                raise Killed
+            self.lives -= 1
+        self.writes.append(name)
+        return getattr(InMemoryStorage, name)(self, *arguments, **options)
+
+    return write
+
+
+for _name in WRITES:
+    setattr(MortalStorage, _name, _mortal(_name))
+
+
+SECONDS = 1 / 3600
+
+
+class Clock:
+    """A second passes whenever it is looked at."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def opened_within(storage, clock=None, **budget):
+    """Open STUDY within a budget; no time passes unless there is a clock."""
+    config = with_budget(CONFIG, **budget)
+    return Ledger.open(storage, config, clock=clock or (lambda: 0.0))
+
+
+def report_next(ledger, suggestion):
+    """Report the next epoch of a trial; return whether it goes on."""
+    epoch = len(ledger.trials[suggestion.number].epochs) + 1
+    each = result(epoch, accuracy(suggestion.params, epoch))
+    return ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt)
+
+
+def play_out(ledger, num_workers=1):
+    """Let workers report in turn until nothing is left to do."""
+    running = []
+    while True:
+        while len(running) < num_workers and (suggestion := ledger.suggest()) is not None:
+            running.append(suggestion)
+        if not running:
+            return ledger
+        running = [each for each in running if report_next(ledger, each)]
+
+
+def trials_of(ledger):
+    """Return all of a study but how often a trial was handed out."""
+    return [dataclasses.replace(trial, attempts=0) for trial in ledger.trials]

@@ -43,6 +43,7 @@ train: {{warmup_epochs: 0}}
 space:
 {space}baseline: {BASELINE}
 sampler: {{name: tpe, num_startup: {NUM_STARTUP}}}
+pruner: {{name: asha, rungs: fixed}}
 resources: {{cpus_per_trial: 1, gpus_per_trial: 0, max_concurrent: {asked.concurrent}}}
 """
 

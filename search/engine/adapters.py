@@ -38,11 +38,12 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Accept whatever Tune was told: the study's rules are the ledger's."""
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
-        """Return the next trial's configuration, or that there is none left."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Return the next trial's configuration, that there is none left, or none for now."""
         suggestion = None if self._course.is_ending else self._ledger.suggest()
         if suggestion is None:
-            return Searcher.FINISHED
+            may_come = self._ledger.may_suggest_later and not self._course.is_ending
+            return None if may_come else Searcher.FINISHED
         self._numbers[trial_id] = suggestion.number
         return {**dataclasses.asdict(suggestion), "params": dict(suggestion.params)}
 
@@ -52,7 +53,7 @@ class LedgerSearcher(_Unsaved, Searcher):
         """Fail a trial that ended without the ledger's decision: its worker died too often.
 
         One that is cut short because the search ends stays as it is, whatever its worker did; so
-        does one that was handed back.
+        does one that was handed back, or paused.
         """
         number = self._numbers[trial_id]
         if not self._course.is_ending and number in self._ledger.handed_out():

@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ import ray
 
 import search
 import seresnet
+from search.engine.grants import Grant, Node, grant_on, widen_on
 from search.study.errors import MachineError
 from search.study.space import Resources
 from search.study.storage import hidden_from_children
@@ -45,19 +45,6 @@ _WORKER_ENVIRONMENT = {"TUNE_FUNCTION_THREAD_TIMEOUT_S": "60", "RAY_CHDIR_TO_TRI
 
 MAX_RETRIES = 2
 """Of a trial or a training whose worker died; what would fail again is not retried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What each trial gets, and how many run at once."""
-
-    cpus: float
-    gpus: float
-    slots: int
-    gpu_name: str = ""
-    """Of the GPU that was looked at; empty where none was."""
-    mps_pipe: str | None = None
-    """Where its process finds the MPS daemon, see `mps.join`; none: it shares a GPU without."""
 
 
 @contextmanager
@@ -203,39 +190,17 @@ def _warn_of_readable(token: Path) -> None:
 def grant(
     resources: Resources, *, slots_at_most: int | None = None, trials_per_gpu: int = 1
 ) -> Grant:
-    """Return what each trial gets on the running cluster.
-
-    Args:
-        resources: of the study.
-        slots_at_most: fewer trials at once than fit, such as after one was ended for its memory.
-        trials_per_gpu: what `auto` means where the cluster has any GPU, see `packing`.
+    """Return what each trial gets on the running cluster, see `grants.grant_on`.
 
     Raises:
         MachineError: no machine of the cluster can hold a single trial.
     """
-    nodes = live_nodes()
-    has_gpus = any(node.get("GPU", 0) > 0 for node in nodes)
-    wanted = resources.gpus_per_trial
-    shared = 1 / trials_per_gpu if has_gpus else 0.0
-    gpus = shared if wanted == "auto" else float(wanted)
-    cpus = float(resources.cpus_per_trial)
-    slots = sum(slots_of(node, cpus=cpus, gpus=gpus) for node in nodes)
-    if slots == 0:
-        most_cpus = max((node.get("CPU", 0) for node in nodes), default=0)
-        most_gpus = max((node.get("GPU", 0) for node in nodes), default=0)
-        raise MachineError(
-            f"resources: a trial asks for {cpus:g} CPUs and {gpus:g} GPUs, "
-            f"the largest machine has {most_cpus:g} and {most_gpus:g}",
-            "lower resources.cpus_per_trial or --gpus-per-trial",
-        )
-    if resources.max_concurrent != "auto":
-        slots = min(slots, resources.max_concurrent)
-    if slots_at_most is not None:
-        slots = max(1, min(slots, slots_at_most))
-    return Grant(cpus, gpus, slots)
+    return grant_on(
+        live_nodes(), resources, slots_at_most=slots_at_most, trials_per_gpu=trials_per_gpu
+    )
 
 
-def live_nodes() -> list[Mapping[str, float]]:
+def live_nodes() -> list[Node]:
     """Return what each machine of the running cluster has, in Ray's names."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
@@ -273,28 +238,8 @@ def _try_gpu() -> tuple[str, str]:
         return "", str(error).splitlines()[0]
 
 
-def slots_of(node: Mapping[str, float], *, cpus: float, gpus: float) -> int:
-    """Return how many trials a machine holds at once; a fraction of a GPU never spans two."""
-    by_cpu = floor(node.get("CPU", 0) / cpus + 1e-9)
-    if gpus == 0:
-        return by_cpu
-    return min(by_cpu, floor(node.get("GPU", 0)) * floor(1 / gpus + 1e-9))
-
-
 def widen(granted: Grant, num_jobs: int) -> Grant:
-    """Return a grant for jobs that are few: they share out what trials would leave idle.
-
-    CPUs where they compute on CPUs; else GPUs, of which Ray would fill one before the next.
-    """
+    """Return a grant for few jobs on the running cluster, see `grants.widen_on`."""
     if num_jobs >= granted.slots:
-        return granted
-    nodes = live_nodes()
-    if granted.gpus:
-        for jobs_per_gpu in range(1, floor(1 / granted.gpus + 1e-9)):
-            gpus = 1 / jobs_per_gpu
-            if sum(slots_of(node, cpus=granted.cpus, gpus=gpus) for node in nodes) >= num_jobs:
-                return replace(granted, gpus=gpus, slots=num_jobs)
-        return granted
-    cpus = max(node.get("CPU", 0) for node in nodes)
-    cpus = min(cpus, granted.cpus * granted.slots)  # no more than the trials would have had
-    return Grant(max(granted.cpus, floor(cpus / num_jobs)), 0.0, num_jobs)
+        return granted  # nothing is idle, whatever there is: Ray need not be asked
+    return widen_on(live_nodes(), granted, num_jobs)

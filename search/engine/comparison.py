@@ -44,7 +44,7 @@ def compare(
     *,
     workers: Sequence[int],
     num_seeds: int,
-    max_epochs_total: int | None = None,
+    max_total_epochs: int | None = None,
     observe: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Row]:
     """Return a row for each family, policy and number of workers, in this order.
@@ -55,18 +55,17 @@ def compare(
         policies: each takes the place of the study's own sampler and rungs.
         workers: trials at once.
         num_seeds: searches a row; >= 1.
-        max_epochs_total: epochs of one search, which then has as many trials as they pay for; None
-            keeps the study's number of trials.
+        max_total_epochs: epochs of one search, which then has as many trials as they pay for; None
+            keeps the study's own limits.
         observe: called with (searches done, searches in all).
 
     Raises:
         ConfigError: a policy has no meaning for this study.
     """
-    studies = [_funded(config, policy, max_epochs_total, max(workers)) for policy in policies]
+    studies = [_funded(config, policy, max_total_epochs) for policy in policies]
     settings = list(itertools.product(curves, zip(policies, studies, strict=True), workers))
     rows: list[Row] = []
     for name, (policy, study), num_workers in settings:
-        budget = None if max_epochs_total is None else max_epochs_total * policy.times
         outcomes = []
         for k in range(num_seeds):
             outcome = simulate(
@@ -74,7 +73,6 @@ def compare(
                 curves[name],
                 workers=num_workers,
                 seed=(config.study.seed + k) % 2**32,
-                max_epochs_total=budget,
             )
             outcomes.append(outcome)
             observe(len(rows) * num_seeds + k + 1, len(settings) * num_seeds)
@@ -112,15 +110,17 @@ def standard_error(values: Sequence[float]) -> float | None:
     return math.sqrt(variance / len(values))
 
 
-def _funded(
-    config: StudyConfig, policy: Policy, max_epochs_total: int | None, most_workers: int
-) -> StudyConfig:
-    """Return the study under a policy, with trials enough for the budget."""
+def _funded(config: StudyConfig, policy: Policy, max_total_epochs: int | None) -> StudyConfig:
+    """Return the study under a policy, with its epochs, or with trials enough for those given."""
     study = policy.applied(config)
-    if max_epochs_total is None:
-        return with_budget(study, num_trials=config.study.num_trials * policy.times)
+    if max_total_epochs is None:
+        own = study.study.max_total_epochs
+        total = own if own == "none" else own * policy.times
+        num_trials = study.study.num_trials * policy.times
+        return with_budget(study, num_trials=num_trials, max_total_epochs=total)
     # Each trial takes an epoch at least, so the epochs are spent before the trials are.
-    return with_budget(study, num_trials=max_epochs_total * policy.times + most_workers)
+    total = max_total_epochs * policy.times
+    return with_budget(study, num_trials=total, max_total_epochs=total)
 
 
 def _mean(values: Sequence[float]) -> float:

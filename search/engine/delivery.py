@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from search.engine.cluster import Grant
+from search.engine.grants import Grant
 from search.engine.retraining import Job, label, retrain
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError, UnfinishedError

@@ -15,11 +15,10 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from search.engine.mps import join
 from search.engine.packing import Row
 from search.engine.trial import granted_device, set_granted_threads
+from search.engine.workload import Training, shape_config
 from search.study.dataset import Dataset
 from search.study.space import StudyConfig
 from seresnet.config import TrainConfig
-from seresnet.data import Split
-from seresnet.train import TrainState, train
 
 WINDOW_SECONDS = 4.0
 """Of each measurement: many epochs on a GPU, short beside the start of its processes."""
@@ -27,7 +26,6 @@ _START_SECONDS = 300.0  # for all processes: imports, a first epoch with its cap
 _PLACE_SECONDS = 60.0  # until a GPU of a busy cluster is free
 _END_SECONDS = 5.0  # a signal leaves 20 for all that there is to end
 _BATCHES = 20  # of an epoch, which so is short beside the window
-_ENDLESS = 100_000  # epochs; more than a window holds
 
 
 class Load(Protocol):
@@ -40,76 +38,38 @@ class Load(Protocol):
         """Return what the whole device has in use, by whomever, and what it has; GiB."""
 
 
-class Training:
-    """A trial's training, real but for its images, which are random.
-
-    Args:
-        config: of the training.
-        num_train: images of an epoch.
-        num_val: images it is judged by.
-        num_held: images of the real study, for which the device must have room.
-        device: none is what Ray granted.
-    """
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        num_train: int,
-        num_val: int,
-        num_held: int,
-        device: torch.device | None = None,
-    ) -> None:
-        self._device = device or granted_device()
-        state = TrainState.create(config, self._device)
-        self._num_train = num_train
-        self._epochs = train(state, _random(num_train, seed=0), _random(num_val, seed=1))
-        spare = max(0, num_held - num_train - num_val)
-        self._room = torch.empty((spare, 3, 32, 32), dtype=torch.uint8, device=self._device)
-
-    def epoch(self) -> int:
-        """Train an epoch; return its images."""
-        next(self._epochs)
-        return self._num_train
-
-    def memory(self) -> tuple[float, float]:
-        """Return GiB in use and GiB in all; nothing on a CPU."""
-        if self._device.type != "cuda":
-            return 0.0, 0.0
-        free, total = torch.cuda.mem_get_info(self._device)
-        return (total - free) / 2**30, total / 2**30
-
-
 def training_of(
     study: StudyConfig, dataset: Dataset, device: torch.device | None = None
 ) -> Callable[[], Load]:
-    """Return what makes a training of a study's shape: its baseline's settings, short epochs."""
-    # Labels are random too: at the study's rate the loss might diverge.
-    config = replace(_baseline(study), lr=1e-3)
+    """Return what makes a training of a study's shape: its baseline's settings, short epochs.
+
+    Args:
+        study: the study.
+        dataset: its images, of which the sizes count.
+        device: none is what Ray grants.
+    """
+    config = shape_config(study)
     num_held, num_all = len(dataset.train) + len(dataset.val), len(dataset.train)
     num_train = min(num_all, _BATCHES * config.batch_size)
     num_val = max(1, round(len(dataset.val) * num_train / num_all))
-    return partial(Training, config, num_train, num_val, num_held, device)
+    return partial(_training, config, num_train, num_val, num_held, device)
+
+
+def _training(
+    config: TrainConfig, num_train: int, num_val: int, num_held: int, device: torch.device | None
+) -> Training:
+    return Training(config, num_train, num_val, num_held, device or granted_device())
 
 
 def shape_of(study: StudyConfig) -> dict[str, Any]:
     """Return what sets the speed of a study's trials beside the GPU; plain JSON values."""
-    config = _baseline(study)
+    config = shape_config(study)
     return {
         "channels": list(config.channels),
         "batch_size": config.batch_size,
         "precision": config.precision,
         "cpus_per_trial": study.resources.cpus_per_trial,
     }
-
-
-def _baseline(study: StudyConfig) -> TrainConfig:
-    return study.trial_config(study.baseline, epochs=_ENDLESS, seed=0)
-
-
-def _random(num: int, *, seed: int) -> Split:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(256, (num, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    return Split(images, torch.randint(10, (num,), generator=generator))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search import results
 from search.engine.cube import Cube, Floats
-from search.engine.curves import Noise
+from search.engine.curves import FAMILIES, Noise, make_family
+from search.engine.virtual import Curves
+from search.results import read_tables
+from search.study.names import did_you_mean
 from search.study.space import StudyConfig
-from seresnet.errors import DataError
-
-if TYPE_CHECKING:  # pandas takes half a second to import
-    import pandas as pd
+from seresnet.errors import ConfigError, DataError
 
 
 class Recorded:
@@ -42,7 +40,7 @@ class Recorded:
         Raises:
             DataError: the tables lack something, or belong to another space or length.
         """
-        trials, epochs = _tables(path, config)
+        trials, epochs = read_tables(path.parent, list(config.space))
         complete = trials[trials["state"] == "COMPLETE"]
         if complete.empty:
             raise DataError(f"{path}: no trial is complete", "let the study run on")
@@ -74,28 +72,20 @@ class Recorded:
         return index, float(distances[index])
 
 
-def _tables(path: Path, config: StudyConfig) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """Return trials and epochs of a study's tables.
+def named_curves(name: str, config: StudyConfig) -> Curves:
+    """Return the curves of a name: a family's, or those of a study's tables.
 
     Raises:
-        DataError: one cannot be read, lacks a column, or holds an epoch twice.
+        UserError: no family has this name, or the tables do not fit the study.
     """
-    fits = f"name the study file of these tables, {path.parent / 'study.yaml'}"
-    try:
-        trials, epochs = results.read_trials(path.parent), results.read_epochs(path.parent)
-    except ValueError as error:  # pandas: a text among numbers, or lines of unequal length
-        anew = "any start of the study writes its tables anew"
-        raise DataError(f"{path.parent}: its tables cannot be read: {error}", anew) from error
-    needed = {"trials.csv": (trials, ["trial", "state", *config.space])}
-    needed["epochs.csv"] = (epochs, ["trial", "epoch", "val_accuracy"])
-    for name, (table, columns) in needed.items():
-        for column in [column for column in columns if column not in table]:
-            raise DataError(f"{path.parent / name}: {column}: no such column, but needed", fits)
-    if epochs.duplicated(["trial", "epoch"]).any():
-        raise DataError(
-            f"{path}: holds an epoch of a trial twice", "any start of the study writes it anew"
-        )
-    return trials, epochs
+    if name in FAMILIES:
+        return make_family(name, config)
+    if name.endswith("epochs.csv"):
+        return Recorded.read(Path(name), config)
+    raise ConfigError(
+        f"--curves {name}: no such family{did_you_mean(name, FAMILIES)}",
+        f"use {', '.join(FAMILIES)}, or the path of a study's epochs.csv",
+    )
 
 
 def _refuse_other_lengths(path: Path, values: Floats, max_epochs: int) -> None:

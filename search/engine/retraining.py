@@ -10,7 +10,8 @@ import ray
 import torch
 
 from search import failpoints
-from search.engine.cluster import MAX_RETRIES, Grant
+from search.engine.cluster import MAX_RETRIES
+from search.engine.grants import Grant
 from search.engine.mps import join
 from search.engine.trial import (
     Arrays,

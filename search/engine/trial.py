@@ -15,6 +15,7 @@ import ray.tune
 import torch
 
 from search import failpoints
+from search.engine.grants import threads_of
 from search.engine.hang import bounded, hang_place
 from search.engine.messages import EpochMessage, Failure, Refusal
 from search.engine.mps import join
@@ -23,6 +24,7 @@ from search.study.records import Host, trial_id
 from search.study.space import StudyConfig
 from seresnet import checkpoint
 from seresnet.data import Split
+from seresnet.device import describe_device
 from seresnet.failpoints import reach
 from seresnet.fence import Fence, StaleAttemptError
 from seresnet.train import DivergedError, TrainState, train
@@ -150,16 +152,14 @@ def granted_device() -> torch.device:
 def set_granted_threads() -> None:
     """Compute with as many threads as CPUs were granted: more of them only wait for each other."""
     granted = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-    torch.set_num_threads(max(1, int(granted)))
+    torch.set_num_threads(threads_of(granted))
 
 
 def describe_host(state: TrainState) -> Host:
     """Return where and how a run computes."""
-    device = state.device
-    name = f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
     return Host(
         node=platform.node(),
-        device=name,
+        device=describe_device(state.device),
         dtype=str(state.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
     )

@@ -9,8 +9,9 @@ from typing import Any
 import ray.tune
 
 from search.engine.adapters import LedgerScheduler, LedgerSearcher, Recovery
-from search.engine.cluster import MAX_RETRIES, Grant
+from search.engine.cluster import MAX_RETRIES
 from search.engine.course import Course
+from search.engine.grants import Grant
 from search.study.errors import UnfinishedError
 from search.study.records import trial_id
 from search.study.storage import database_error
@@ -46,8 +47,8 @@ def run_search(trainable: Callable[..., None], granted: Grant, course: Course) -
     ledger = course.ledger
     # Tune counts a trial that was handed back as one of its own, and may end with others unasked.
     for _ in range(MAX_RETRIES + 1):
+        ledger.take_back()
         if ledger.num_remaining and not course.is_ending:
-            ledger.take_back()
             _fit(trainable, granted, course)
     course.raise_if_ended()
     if ledger.num_remaining:
@@ -106,7 +107,7 @@ def _tuner(
             mode="max",
             search_alg=LedgerSearcher(course),
             scheduler=LedgerScheduler(course),
-            num_samples=ledger.num_remaining,
+            num_samples=ledger.num_open,  # whatever becomes payable when others are stopped early
             max_concurrent_trials=granted.slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial_id(trial.config["number"]),

@@ -22,6 +22,8 @@ from seresnet.epoch import EpochResult
 
 SLOWEST = 1.05
 """An epoch takes between one unit of virtual time and so many."""
+MEAN_PACE = (1 + SLOWEST) / 2
+"""Virtual time of an epoch, on average."""
 _NOWHERE = Host(node="", device="", dtype="", threads=0)
 _PACE, _VALUES = 0, 1  # streams of one trial's randomness
 
@@ -46,7 +48,7 @@ class VirtualTrial:
 
     number: int
     state: str
-    """Optuna's; RUNNING where the budget ended first."""
+    """Optuna's; never RUNNING, because no trial is begun that cannot be paid to its end."""
     epochs: int
     """Trained."""
     value: float | None
@@ -107,7 +109,6 @@ def simulate(
     *,
     workers: int,
     seed: int,
-    max_epochs_total: int | None = None,
     observe: Callable[[int], object] = lambda epochs: None,
 ) -> Outcome:
     """Run a study in virtual time; the same arguments give the same outcome.
@@ -116,18 +117,18 @@ def simulate(
     compared meet the same luck.
 
     Args:
-        config: the study: space, sampler, rungs, baseline, recipes, number of trials.
+        config: the study: space, sampler, rungs, baseline, recipes, number of trials, and
+            `study.max_total_epochs`, which the ledger keeps.
         curves: over the same space, as long as `study.max_epochs`.
         workers: trials at once; >= 1.
         seed: takes the place of `study.seed`.
-        max_epochs_total: epochs of all trials together, kept exactly: what runs then stays RUNNING.
         observe: called with the epochs done, after each.
     """
     assert workers >= 1, workers
-    assert max_epochs_total is None or max_epochs_total >= 1, max_epochs_total
-    seeded = with_budget(config, seed=seed)
-    ledger = Ledger.open(InMemoryStorage(), seeded)
-    return _Search(ledger, curves, workers).run(max_epochs_total, observe)
+    # Hours of a real clock say nothing of virtual time.
+    seeded = with_budget(config, seed=seed, max_hours="none")
+    ledger = Ledger.open(InMemoryStorage(), seeded, clock=lambda: 0.0)
+    return _Search(ledger, curves, workers).run(observe)
 
 
 class _Search:
@@ -138,29 +139,28 @@ class _Search:
         self._curves = curves
         self._workers = workers
         self._ends: list[tuple[float, int, int, _Running]] = []  # time, trial, epoch
-        self._idle_since: list[float] = []
+        self._idle_since = [0.0] * workers
+        self._idle = 0.0
         self._now = 0.0
 
-    def run(self, max_epochs_total: int | None, observe: Callable[[int], object]) -> Outcome:
-        for _ in range(self._workers):
-            self._ask()
+    def run(self, observe: Callable[[int], object]) -> Outcome:
+        self._ask()
         epochs = 0
-        while self._ends and epochs != max_epochs_total:
+        while self._ends:
             self._now, _, epoch, trial = heapq.heappop(self._ends)
             epochs += 1
             if self._report(trial, epoch):
                 self._train(trial, epoch + 1)
             else:
+                self._idle_since.append(self._now)
                 self._ask()
             observe(epochs)
         return self._outcome()
 
     def _ask(self) -> None:
-        # Nothing fails here, so a worker that finds no trial once will find none later.
-        suggestion = self._ledger.suggest() if not self._idle_since else None
-        if suggestion is None:
-            self._idle_since.append(self._now)
-        else:
+        """Let all idle workers ask, since the end of any trial may pay for others."""
+        while self._idle_since and (suggestion := self._ledger.suggest()) is not None:
+            self._idle += self._now - self._idle_since.pop()
             self._train(_Running.begin(suggestion, self._curves), 1)
 
     def _train(self, trial: "_Running", epoch: int) -> None:
@@ -183,7 +183,7 @@ class _Search:
         return self._ledger.report(number, result, _NOWHERE, attempt=attempt)
 
     def _outcome(self) -> Outcome:
-        idle = sum(self._now - since for since in self._idle_since)
+        idle = self._idle + sum(self._now - since for since in self._idle_since)
         trials = (
             VirtualTrial(
                 number=t.number,

@@ -16,10 +16,11 @@ from seresnet.data import (
     warn_unpublished,
 )
 from seresnet.splits import content_hash, hold_out, stratified_subset
-from seresnet.synthetic import load_synthetic
+from seresnet.synthetic import NUM_LABELLED, load_synthetic
 
 # The hold-out is the same for every study: results of two studies on the same files compare.
 _SPLIT_SEED = 0
+_NUM_CIFAR10 = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ class Dataset:
             torch.cat([self.train.images, self.val.images]),
             torch.cat([self.train.labels, self.val.labels]),
         )
+
+
+def sizes(config: DataConfig) -> tuple[int, int]:
+    """Return how many images a study trains on and judges by, without reading any.
+
+    Training images are at least one: whether the files have as many, reading them tells.
+    """
+    all_ = NUM_LABELLED if config.source == "synthetic" else _NUM_CIFAR10
+    rest = max(1, all_ - config.num_val)
+    return rest if config.num_train is None else min(rest, config.num_train), config.num_val
 
 
 def load_dataset(config: DataConfig, root: Path) -> Dataset:

@@ -34,16 +34,21 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
+def free_bytes(folder: Path) -> int:
+    """Return the room on the disk of a folder, which need not exist yet; bytes."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
 def require_space(folder: Path, needed_bytes: int) -> None:
     """See that the disk of a folder, which need not exist yet, has room.
 
     Raises:
         MachineError: it has less.
     """
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    free = free_bytes(folder)
     if free < needed_bytes:
         have, need = free // _MB, math.ceil(needed_bytes / _MB)
         raise MachineError(

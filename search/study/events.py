@@ -1,9 +1,9 @@
 """The order in which a study came about: whatever is stored has its number and its hash.
 
-An event is a suggestion (`ask`), an epoch's result (`epoch`) or the end of a trial (`end`), kept as
-an attribute of its trial: numbered from 1 through the whole study, without gaps, so that the
-study's history can be played again; sealed with a SHA-256 of what was stored, so that a value
-which was changed afterwards shows.
+An event is a suggestion (`ask`), an epoch's result (`epoch`), the end of a trial (`end`), or its
+closing until the budget grows (`pause`), kept as an attribute of its trial: numbered from 1 through
+the whole study, without gaps, so that the study's history can be played again; sealed with a
+SHA-256 of what was stored, so that a value which was changed afterwards shows.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the reading of results needs no Optuna
     from optuna.trial import FrozenTrial
 
 ASK, END = "ask", "end"
-_EPOCH = "epoch:"
+_EPOCH, _PAUSE = "epoch:", "pause:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Event:
     seq: int
     """From 1."""
     kind: str
-    """`ask`, `epoch` or `end`."""
+    """`ask`, `epoch`, `pause` or `end`."""
     number: int
     """Of the trial."""
     content: Mapping[str, Any]
@@ -55,6 +55,18 @@ def epoch_attribute(epoch: int) -> str:
     return f"{_EPOCH}{epoch:04d}"
 
 
+def pause_attribute(seq: int) -> str:
+    """Return the name under which the study keeps that a trial was closed for now, by the event."""
+    return f"{_PAUSE}{seq:06d}"
+
+
+def is_paused(trial: "FrozenTrial") -> bool:
+    """Return whether a trial is closed until the budget grows: PRUNED, and not by an end."""
+    attributes = trial.user_attrs
+    was_paused = any(name.startswith(_PAUSE) for name in attributes)
+    return trial.state.name == "PRUNED" and was_paused and END not in attributes
+
+
 def seal(
     content: Mapping[str, object], *, seq: int, number: int, beside: object = None
 ) -> dict[str, object]:
@@ -81,13 +93,21 @@ def events_of(trial: "FrozenTrial") -> Iterator[Event]:
     for epoch in sorted(trial.intermediate_values):
         stored = attributes.get(epoch_attribute(epoch), {})
         yield _unseal("epoch", trial.number, stored, beside=None, epoch=epoch)
+    for name in filter(lambda name: name.startswith(_PAUSE), attributes):
+        yield _unseal("pause", trial.number, attributes[name], beside=None)
     if END in attributes:
         yield _unseal(END, trial.number, attributes[END], beside=None)
 
 
+def newest_event(trial: "FrozenTrial") -> Event | None:
+    """Return what happened to a trial last; None where nothing has."""
+    return max(events_of(trial), key=lambda event: event.seq, default=None)
+
+
 def last_seq(trial: "FrozenTrial") -> int:
     """Return the number of a trial's newest event, 0 if it has none."""
-    return max((event.seq for event in events_of(trial)), default=0)
+    newest = newest_event(trial)
+    return newest.seq if newest else 0
 
 
 def history(trials: Sequence["FrozenTrial"]) -> list[Event]:
@@ -114,6 +134,9 @@ def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:
             yield f"{event.place}: val_accuracy {reported} was reported, the study holds {stored}"
         if event.kind == END:
             yield from _other_end(trials[event.number], event, seq == len(events))
+    for trial in trials:
+        if END not in trial.user_attrs:
+            yield from _other_pause(trial)
 
 
 def _other_end(trial: "FrozenTrial", end: Event, is_newest: bool) -> Iterator[str]:
@@ -123,6 +146,21 @@ def _other_end(trial: "FrozenTrial", end: Event, is_newest: bool) -> Iterator[st
         return  # a kill between an end and its telling: the next start tells it
     if state != told:
         yield f"{end.place}: ended as {told}, the study holds {state}"
+    yield from _other_value(trial, end, told)
+
+
+def _other_pause(trial: "FrozenTrial") -> Iterator[str]:
+    """Yield where a trial without an end is closed, and not by a pause, its newest event."""
+    newest = newest_event(trial)
+    if newest is None or not trial.state.is_finished():
+        return  # one that was paused and runs was opened again, or was not told yet
+    if newest.kind != "pause" or trial.state.name != "PRUNED":
+        yield f"{newest.place}: was no end, the study holds {trial.state.name}"
+    yield from _other_value(trial, newest, "PRUNED")
+
+
+def _other_value(trial: "FrozenTrial", end: Event, told: object) -> Iterator[str]:
+    """Yield where Optuna's value of a trial is not the one it reported last."""
     last = trial.intermediate_values.get(max(trial.intermediate_values, default=0))
     value = None if told == "FAIL" else last
     if trial.value != value:

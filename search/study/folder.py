@@ -195,6 +195,10 @@ def opened(
         backups.take(ledger.num_events)
         try:
             yield ledger
+            ledger.keep_time()
+        except KeyboardInterrupt:
+            ledger.keep_time()  # not after errors, which the database may be the cause of
+            raise
         finally:
             backups.take(ledger.num_events)
 

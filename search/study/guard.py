@@ -1,11 +1,9 @@
 """Where early stopping may begin, told by the whole curves of trials that were exempt from it.
 
-A rung is right where the rank there is the rank at the end. For each candidate this is Spearman's
-rho over the whole curves, ties at their average rank, with its interval in Fisher's z by the
-variance of Bonett and Wright: (1 + rho**2 / 2) / (n - 3).
-
-Source: Bonett and Wright 2000, "Sample size requirements for estimating Pearson, Kendall and
-Spearman correlations", https://doi.org/10.1007/BF02294183.
+A rung is right where the value there tells the value at the end. For each candidate this is the
+correlation of the two over the whole curves, Pearson's r, with its interval in Fisher's z, whose
+variance is 1 / (n - 3). Values count, not ranks: order among bad trials costs nothing if it is
+wrong, but hides in a rank correlation that the good ones stand out early.
 """
 
 import math
@@ -15,14 +13,14 @@ from dataclasses import dataclass
 from search.study.rungs import is_stopped
 
 LEAST_CURVES = 4
-"""With fewer the interval has no width that could be computed."""
-LEAST_RHO = 0.2
-"""A rung is safe if its interval lies above this: by chance one in ten does that ranks worse."""
-SURE_RHO = 0.7
+"""Fewer whole curves say nothing of others: their interval would have no width."""
+LEAST_R = 0.35
+"""A rung is safe if its interval lies above this."""
+SURE_R = 0.7
 """Where the first rung's interval lies above this, half as many trials go on."""
 _QUANTILE = 1.2816  # of the normal distribution: 80% lie inside, 10% below
 _SMOOTHED_PART = 12  # 5 epochs of 60
-_PARTS, _LAST_PART = 8, 6  # a rung after 6/8 of the schedule would save next to nothing
+_PARTS, _LAST_PART = 8, 4  # stopping half of all later than halfway saves less than a quarter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,18 +28,20 @@ class Candidate:
     """A first rung that was looked at."""
 
     epoch: int
-    rho: float
-    """Rank correlation of the values there with the final ones, [-1, 1]; 0 where all are equal."""
+    r: float
+    """Correlation of the values there with the final ones, [-1, 1]; 0 where all are equal."""
     low: float
     """Lower end of its 80% interval."""
     high: float
+    rho: float
+    """Rank correlation of the same, [-1, 1]; for the reader, nothing is decided by it."""
     stops_best: bool
     """Whether the later best would have been stopped among these trials."""
 
     @property
     def is_safe(self) -> bool:
-        """Whether early ranks tell the final ones well enough to stop trials by them."""
-        return self.low > LEAST_RHO and not self.stops_best
+        """Whether early values tell the final ones well enough to stop trials by them."""
+        return self.low > LEAST_R and not self.stops_best
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +61,9 @@ class RungChoice:
 
     @property
     def reduction_factor(self) -> int:
-        """The study file's; twice that where the ranks at the first rung are all but certain."""
+        """The study file's; twice that where the first rung all but tells the end."""
         first = next((each for each in self.candidates if each.is_safe), None)
-        is_sure = first is not None and first.low > SURE_RHO
+        is_sure = first is not None and first.low > SURE_R
         return 2 * self.given_factor if is_sure else self.given_factor
 
     @property
@@ -79,7 +79,7 @@ class RungChoice:
         told = _describe(self.candidates[at])
         if at:
             before = self.candidates[at - 1]
-            told += f"; epoch {before.epoch} at {before.rho:.2f}"
+            told += f"; epoch {before.epoch} at r {before.r:.2f}"
         chosen = f"first rung {epochs[at]}, one in {self.reduction_factor} goes on"
         return f"{told}: {chosen if is_found else 'nobody is stopped'}"
 
@@ -92,7 +92,7 @@ def choose_rungs(
     Args:
         curves: values by epoch, the first epoch first, all equally long; higher is better.
         min_epochs: the earliest candidate; those after it are the eighths of the schedule, until
-            six of them.
+            half of it.
         reduction_factor: of the rungs; integer >= 2.
     """
     if len(curves) < LEAST_CURVES:
@@ -103,12 +103,12 @@ def choose_rungs(
     candidates = []
     for epoch in candidate_epochs(min_epochs=min_epochs, max_epochs=max_epochs):
         values = [smoothed(curve, epoch, max_epochs=max_epochs) for curve in curves]
-        rho = rank_correlation(values, finals)
-        low, high = interval(rho, len(curves))
+        r, rho = correlation(values, finals), rank_correlation(values, finals)
+        low, high = interval(r, len(curves))
         best = values[finals.index(max(finals))]
         stops_best = is_stopped(best, values, reduction_factor=reduction_factor)
         candidates.append(
-            Candidate(epoch=epoch, rho=rho, low=low, high=high, stops_best=stops_best)
+            Candidate(epoch=epoch, r=r, low=low, high=high, rho=rho, stops_best=stops_best)
         )
     return RungChoice(
         num_curves=len(curves), candidates=tuple(candidates), given_factor=reduction_factor
@@ -116,9 +116,9 @@ def choose_rungs(
 
 
 def smoothed(values: Sequence[float], epoch: int, *, max_epochs: int) -> float:
-    """Return what a trial is judged by at a rung: the mean over a twelfth of the schedule.
+    """Return what a trial is judged by at an epoch: the mean over a twelfth of the schedule.
 
-    One epoch's accuracy swings; means of the epochs until the rung rank the final values better.
+    One epoch's accuracy swings; means of the epochs until the rung tell the final values better.
 
     Args:
         values: by epoch, the first epoch first, at least `epoch` of them.
@@ -136,26 +136,31 @@ def candidate_epochs(*, min_epochs: int, max_epochs: int) -> list[int]:
     return sorted(epoch for epoch in {min_epochs, *eighths} if min_epochs <= epoch <= latest)
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return Spearman's rho in [-1, 1]; 0 where one side is all equal and so ranks nothing."""
-    ranks = [_ranks(first), _ranks(second)]
-    middle = (len(first) + 1) / 2
-    away = [[rank - middle for rank in side] for side in ranks]
+def correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return Pearson's r in [-1, 1]; 0 where one side is all equal and so tells nothing."""
+    sides = (first, second)
+    away = [[value - math.fsum(side) / len(side) for value in side] for side in sides]
     spread = math.sqrt(math.prod(math.fsum(a * a for a in side) for side in away))
     if spread == 0:
         return 0.0
-    return math.fsum(a * b for a, b in zip(*away, strict=True)) / spread
+    r = math.fsum(a * b for a, b in zip(*away, strict=True)) / spread
+    return max(-1.0, min(1.0, r))
 
 
-def interval(rho: float, num_curves: int) -> tuple[float, float]:
-    """Return the 80% interval of a rank correlation; at +-1 as half a step of rho short of it.
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return Spearman's rho in [-1, 1]; 0 where one side is all equal and so ranks nothing."""
+    return correlation(_ranks(first), _ranks(second))
 
-    A perfect order of a few curves happens by luck, and Fisher's z would call it certain.
+
+def interval(r: float, num_curves: int) -> tuple[float, float]:
+    """Return the 80% interval of a correlation; near +-1 as that of what lies just inside.
+
+    A straight line through a few curves happens by luck, and Fisher's z would call it certain.
     """
     n = num_curves
-    most = 1 - 6 / (n * (n * n - 1))  # one exchange of neighbours takes 12 / (n * (n * n - 1))
-    kept = max(-most, min(most, rho))
-    half = _QUANTILE * math.sqrt((1 + kept * kept / 2) / (n - 3))
+    most = 1 - 6 / (n * (n * n - 1))  # half the step of a rank correlation
+    kept = max(-most, min(most, r))
+    half = _QUANTILE / math.sqrt(n - 3)
     return math.tanh(math.atanh(kept) - half), math.tanh(math.atanh(kept) + half)
 
 
@@ -169,7 +174,7 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 def _describe(candidate: Candidate) -> str:
     text = (
-        f"epoch {candidate.epoch} ranks finals at rho {candidate.rho:.2f} "
-        f"[{candidate.low:.2f}, {candidate.high:.2f}]"
+        f"epoch {candidate.epoch} tells finals at r {candidate.r:.2f} "
+        f"[{candidate.low:.2f}, {candidate.high:.2f}], ranks them at rho {candidate.rho:.2f}"
     )
     return text + (" and stops the later best" if candidate.stops_best else "")

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 import optuna
 from optuna.storages import BaseStorage
 
-from search.study.config import loads
 from search.study.errors import RECOVER, DamagedStudyError, ForeignVersionError
 from search.study.events import find_damage
 from search.study.guard import RungChoice
-from search.study.space import StudyConfig, changed_keys, dump_study
+from search.study.space import StudyConfig, changed_keys, dump_study, loads_resolved
 from seresnet.errors import ConfigError, DataError
 
 STUDY_NAME = "search"
 """Of the study in a file of its own; in a database that is shared, the study folder's name."""
-SCHEMA = 1
-"""Version of what is stored; a study of a newer one is refused, an older one is converted."""
+SCHEMA = 2
+"""Version of what is stored; a study of a newer one is refused, an older one is converted.
+
+1: suggestions, epochs, ends. 2: pauses and the search's time; for a program of schema 1 the numbers
+of pauses would be missing in the history.
+"""
 
 
 def create_study(storage: BaseStorage, config: StudyConfig, name: str) -> optuna.Study:
@@ -31,6 +34,8 @@ def create_study(storage: BaseStorage, config: StudyConfig, name: str) -> optuna
     )
     if "config" in study.user_attrs:
         _refuse_changes(stored_config(study), config)
+        if study.user_attrs["schema"] != SCHEMA:  # before anything of the newer one is stored
+            study.set_user_attr("schema", SCHEMA)
     else:
         study.set_user_attr("schema", SCHEMA)
         study.set_user_attr("id", uuid.uuid4().hex)
@@ -69,7 +74,7 @@ def stored_config(study: optuna.Study) -> StudyConfig:
     if schema < 1 or "config" not in attributes:
         raise DamagedStudyError("study.db: holds no study of this program", other)
     try:
-        return loads(attributes["config"], StudyConfig, name="study.db")
+        return loads_resolved(attributes["config"], name="study.db")
     except ConfigError as error:
         message = f"study.db: its settings cannot be read: {error.message}"
         raise DamagedStudyError(message, other) from error

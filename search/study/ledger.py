@@ -5,16 +5,18 @@ numbered in the order in which it came: a start after any interruption finds all
 and `search.study.replay` derives every decision again.
 """
 
-import dataclasses
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
-from search.study.events import ASK, END, epoch_attribute, last_seq, seal
+from search.study.asking import Asker
+from search.study.entries import Entries
+from search.study.events import ASK, END, last_seq, newest_event, pause_attribute
 from search.study.header import (
     STUDY_NAME,
     bind_images,
@@ -24,13 +26,12 @@ from search.study.header import (
     refuse_damage,
     stored_config,
 )
-from search.study.records import Host, Suggestion, TrialRecord, read_record
+from search.study.limits import Limits
+from search.study.records import BUDGET, Host, Suggestion, TrialRecord, read_record
+from search.study.reopening import reopen
 from search.study.rules import Rules
-from search.study.samplers import distributions, enqueue, finish_asking, hashed_seed, make_sampler
 from search.study.space import StudyConfig
-from search.study.transaction import one_transaction
 from seresnet.epoch import EpochResult
-from seresnet.failpoints import reach
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _log = logging.getLogger(__name__)
@@ -39,8 +40,13 @@ _log = logging.getLogger(__name__)
 class Ledger:
     """A study with its rules: baseline and recipes first, then the sampler; stops at the rungs."""
 
-    def __init__(self, storage: BaseStorage, study: optuna.Study, config: StudyConfig) -> None:
-        self._storage = storage
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study: optuna.Study,
+        config: StudyConfig,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._study = study
         self.config = config
         self.observe: Callable[[TrialRecord], object] = lambda trial: None
@@ -48,24 +54,32 @@ class Ledger:
         # A trial that waits was chosen but never handed out: asking takes it up again.
         stored = study.get_trials(deepcopy=False)
         self.trials = [read_record(t) for t in stored if t.state != TrialState.WAITING]
-        self.num_events = max(map(last_seq, stored), default=0)
-        self._handles: dict[int, Trial] = {}
+        self._entries = Entries(storage, study, max(map(last_seq, stored), default=0))
         self._orphans: list[int] = []
         self.rules = Rules(config)
+        self._asker = Asker(storage, study, self._entries, config, self.rules)
+        self.limits = Limits(config.study, self.trials, self._entries.seconds, clock)
 
     @classmethod
     def open(
-        cls, storage: BaseStorage, config: StudyConfig, *, study_name: str = STUDY_NAME
+        cls,
+        storage: BaseStorage,
+        config: StudyConfig,
+        *,
+        study_name: str = STUDY_NAME,
+        clock: Callable[[], float] = time.monotonic,
     ) -> "Ledger":
         """Return the study in this storage, made where it is missing.
 
-        What a kill left half done is done first, before anything else can happen: so a suggestion
-        and a decision are a function of what was stored before them, interrupted or not.
+        Paused trials that the budget pays for now run again. What a kill left half done is done
+        next, before anything else can happen: so a suggestion and a decision are a function of what
+        was stored before them, interrupted or not.
 
         Args:
             storage: on disk, or in memory for simulations and tests.
             config: must agree with the stored study in all that decides its trials.
             study_name: inside the storage.
+            clock: seconds that never go back, for `study.max_hours`.
 
         Raises:
             ConfigError: the stored study was made with other settings; the keys are named.
@@ -74,7 +88,11 @@ class Ledger:
         """
         study = create_study(storage, config, study_name)
         refuse_damage(study)
-        ledger = cls(storage, study, config)
+        ledger = cls(storage, study, config, clock)
+        if reopened := ledger._payable_again():
+            reopen(storage, reopened)
+            # The former study object would keep them as closed.
+            ledger = cls(storage, load_study(storage, study_name), config, clock)
         ledger._settle()
         if config.study.num_trials < len(ledger.trials):
             _log.warning("study.num_trials is below the trials that the study holds already")
@@ -104,14 +122,33 @@ class Ledger:
         return str(self._study.user_attrs["id"])
 
     @property
+    def num_events(self) -> int:
+        """Events that the study holds."""
+        return self._entries.num_events
+
+    @property
     def num_remaining(self) -> int:
-        """Trials still to be finished, those now running included."""
-        unasked = max(0, self.config.study.num_trials - len(self.trials))
-        return unasked + sum(not t.is_finished for t in self.trials)
+        """Trials still to be finished, those now running included, as far as they are paid for.
+
+        More may become payable when running ones are stopped early.
+        """
+        running = [t for t in self.trials if t.is_running]
+        return len(running) + self.limits.num_new(running)
+
+    @property
+    def num_open(self) -> int:
+        """Trials still to be finished if the budget paid for all of them."""
+        return self.limits.num_unasked + sum(not t.is_finished for t in self.trials)
+
+    @property
+    def may_suggest_later(self) -> bool:
+        """Whether there may be a suggestion once a trial that now runs is at its end."""
+        return bool(self.handed_out() and (self._orphans or self.limits.num_new([])))
 
     def take_back(self) -> None:
         """Take up all running trials anew: whoever carried them out is gone."""
-        self._orphans = [t.number for t in self.trials if not t.is_finished]
+        self._orphans = [t.number for t in self.trials if t.is_running]
+        self._pause_unpaid()
 
     def hand_back(self, number: int) -> None:
         """Take up one running trial anew: its worker was gone before it began."""
@@ -121,18 +158,26 @@ class Ledger:
     def handed_out(self) -> list[int]:
         """Return the trials that somebody is carrying out now, by number."""
         waiting = set(self._orphans)
-        return [t.number for t in self.trials if not t.is_finished and t.number not in waiting]
+        return [t.number for t in self.trials if t.is_running and t.number not in waiting]
 
     def suggest(self) -> Suggestion | None:
         """Return the next trial: one that was interrupted, else a new one; none when all are out.
 
-        A new suggestion is a function of (seed, trial number, history).
+        Also none while the budget pays for no more: see `may_suggest_later`. A new suggestion is a
+        function of (seed, trial number, history).
         """
-        if self._orphans:
-            record = self.trials[self._orphans.pop(0)]
+        self.limits.note_time()
+        self._pause_unpaid()
+        running = [self.trials[number] for number in self.handed_out()]
+        orphans = [self.trials[number] for number in self._orphans]
+        payable = (trial for trial in orphans if self.limits.pays_for(trial, running=running))
+        if record := next(payable, None):
+            self._orphans.remove(record.number)
             self.begin_attempt(record.number)
-        elif len(self.trials) < self.config.study.num_trials:
-            record = self._ask()
+        elif not orphans and self.limits.num_new(running):
+            assert not any(t.is_paused for t in self.trials)  # a sampler would take it for stopped
+            record = self._asker.ask(len(self.trials))
+            self.trials.append(record)
         else:
             return None
         return Suggestion(
@@ -146,7 +191,7 @@ class Ledger:
     def begin_attempt(self, number: int) -> int:
         """Count one more start of a trial and return its number, from 1; older ones are over."""
         record = self.trials[number]
-        self._set(record, "attempts", record.attempts + 1)
+        self._entries.set(number, "attempts", record.attempts + 1)
         record.attempts += 1
         return record.attempts
 
@@ -161,28 +206,23 @@ class Ledger:
             ValueError: the value is not finite; a diverged trial is to be failed instead.
         """
         record = self.trials[number]
-        if record.is_finished or attempt != record.attempts:
+        if not record.is_running or attempt != record.attempts:
             return False
         if result.val_accuracy is None or not math.isfinite(result.val_accuracy):
             raise ValueError(f"{record.id}: val_accuracy must be finite, got {result.val_accuracy}")
-        is_new = result.epoch not in record.epochs
-        with one_transaction(self._storage):
-            if record.host != host:
-                self._set(record, "host", dataclasses.asdict(host))
-            if is_new:
-                # The metrics first: an epoch counts as stored once its value is.
-                self._record(record, epoch_attribute(result.epoch), dataclasses.asdict(result))
-                reach("before-value", record.id)
-                self._handle(number).report(result.val_accuracy, result.epoch)
+        self.limits.note_time()
+        new = result if result.epoch not in record.epochs else None
+        moved = host if host != record.host else None
+        self._entries.report(number, new, moved, self.limits.seconds)
         record.host = host
-        if is_new:
-            reach("after-value", record.id)
-            self.num_events += 1
+        if new:
             record.epochs[result.epoch] = result
             self._decide(record, result.epoch)
-        if not record.is_finished:
+        if record.is_running and self.limits.is_time_up:
+            self._pause(record)
+        if record.is_running:
             self.observe(record)
-        return not record.is_finished
+        return record.is_running
 
     def fail(self, number: int, *, kind: str, error: str, attempt: int | None = None) -> None:
         """End a trial that crashed or diverged; one that is already at its end stays as it is.
@@ -194,58 +234,42 @@ class Ledger:
             attempt: of the worker that says so; one whose attempt is over is not heard.
         """
         record = self.trials[number]
-        if not record.is_finished and attempt in (None, record.attempts):
+        if record.is_running and attempt in (None, record.attempts):
+            self.limits.note_time()
             self._finish(record, "FAIL", kind, error_kind=kind, error=error)
+
+    def keep_time(self) -> None:
+        """Store the time that the search has taken until its last report."""
+        self._entries.keep_seconds(self.limits.seconds)
+
+    def _payable_again(self) -> list[int]:
+        """Return Optuna's numbers of the paused trials that can go on now."""
+        stored = self._study.get_trials(deepcopy=False)
+        paused = [t for t in self.trials if t.is_paused and not self.limits.broken_by(t)]
+        return [stored[trial.number]._trial_id for trial in paused]
+
+    def _pause_unpaid(self) -> None:
+        """Close the waiting trials that cannot go on in this start."""
+        for record in [self.trials[number] for number in self._orphans]:
+            if self.limits.broken_by(record):
+                self._orphans.remove(record.number)
+                self._pause(record)
 
     def _settle(self) -> None:
         """Do what a kill left half done: one suggestion, one decision or one end at the most."""
         stored, newest = self._study.get_trials(deepcopy=False), self.num_events
-        for record in [t for t in self.trials if not t.is_finished]:
+        for record in [t for t in self.trials if t.is_running]:
             trial = stored[record.number]
+            event = newest_event(trial)
             if ASK not in trial.user_attrs:
-                self._complete(record)
+                self._asker.complete(record)
             elif END in trial.user_attrs:
-                self._tell(record, trial.user_attrs[END]["state"])
+                self._entries.tell(record, trial.user_attrs[END]["state"])
                 self._note_end(record, trial.user_attrs[END]["state"])
-            elif record.epochs and last_seq(trial) == newest:
-                self._decide(record, max(record.epochs))
+            elif event and (event.kind, event.seq) == ("epoch", newest):
+                self._decide(record, event.epoch)
         keep_choice(self._study, self.rules.choice(self.trials))
         self.take_back()
-
-    def _ask(self) -> TrialRecord:
-        record = TrialRecord(number=len(self.trials), params={})
-        self._set_sampler(record.number)
-        with one_transaction(self._storage):
-            enqueue(self._study, self.rules.given(record.number))
-            self._handles[record.number] = self._study.ask(distributions(self.config))
-            reach("in-ask", str(record.number))
-            self._seal_suggestion(record)
-            self._set(record, "attempts", 1)
-        record.attempts = 1
-        self.trials.append(record)
-        self.num_events += 1
-        return record
-
-    def _complete(self, record: TrialRecord) -> None:
-        """Draw what is missing of an interrupted suggestion, as it would have been drawn."""
-        self._set_sampler(record.number)
-        finish_asking(self._study, self._handle(record.number), distributions(self.config))
-        self._seal_suggestion(record)
-        self.num_events += 1
-
-    def _seal_suggestion(self, record: TrialRecord) -> None:
-        number, trial = record.number, self._handle(record.number)
-        is_integer = self.config.is_integer
-        # The study file gives whole numbers as floats.
-        values = trial.params.items()
-        record.params = {name: int(v) if is_integer(name) else float(v) for name, v in values}
-        record.name = self.rules.name_of(number)
-        record.seed = hashed_seed(self.config.study.seed, number, 1)
-        content = {"name": record.name, "seed": record.seed}
-        self._record(record, ASK, content, beside=record.params)
-
-    def _set_sampler(self, number: int) -> None:
-        self._study.sampler = make_sampler(self.config, number=number)
 
     def _decide(self, record: TrialRecord, epoch: int) -> None:
         """End a trial whose newest epoch was its last, or lost at a rung."""
@@ -256,40 +280,21 @@ class Ledger:
         self, record: TrialRecord, state: str, reason: str, *, error_kind: str = "", error: str = ""
     ) -> None:
         end = {"state": state, "stop_reason": reason, "error_kind": error_kind, "error": error}
-        with one_transaction(self._storage):
-            self._record(record, END, end)
-            reach("before-tell", record.id)
-            self._tell(record, state)
-        self.num_events += 1
+        self._entries.close(record, END, end, state, self.limits.seconds)
         record.finish(**end)
         self._note_end(record, state)
 
-    def _tell(self, record: TrialRecord, state: str) -> None:
-        # As `Study.tell`, which would read the trial back twice: one that was stopped keeps the
-        # value it reported last. Its samplers are made anew for each suggestion.
-        values = [record.value] if state != "FAIL" and record.value is not None else None
-        trial_id = self._handle(record.number)._trial_id
-        self._storage.set_trial_state_values(trial_id, TrialState[state], values)
-
-    def _note_end(self, record: TrialRecord, state: str) -> None:
-        reach("after-tell", record.id)
-        record.state = state
-        self._handles.pop(record.number, None)
-        keep_choice(self._study, self.rules.choice(self.trials))
+    def _pause(self, record: TrialRecord) -> None:
+        """Close a trial until the budget grows."""
+        name, content = (
+            pause_attribute(self.num_events + 1),
+            {"limit": self.limits.broken_by(record)},
+        )
+        self._entries.close(record, name, content, "PRUNED", self.limits.seconds)
+        record.state, record.stop_reason = "PRUNED", BUDGET
         self.observe(record)
 
-    def _handle(self, number: int) -> Trial:
-        if number not in self._handles:
-            frozen = self._study.get_trials(deepcopy=False)[number]
-            self._handles[number] = Trial(self._study, frozen._trial_id)
-        return self._handles[number]
-
-    def _record(
-        self, record: TrialRecord, name: str, content: Mapping[str, object], beside: object = None
-    ) -> None:
-        """Store an event as the next of the study; an epoch counts once its value is stored too."""
-        seq = self.num_events + 1
-        self._set(record, name, seal(content, seq=seq, number=record.number, beside=beside))
-
-    def _set(self, record: TrialRecord, name: str, value: object) -> None:
-        self._handle(record.number).set_user_attr(name, value)
+    def _note_end(self, record: TrialRecord, state: str) -> None:
+        record.state = state
+        keep_choice(self._study, self.rules.choice(self.trials))
+        self.observe(record)

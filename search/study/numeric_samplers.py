@@ -5,13 +5,16 @@ GPSampler the values of the trial in hand, which it then takes for another one t
 suggestion that a kill cut short would come out otherwise when it is made again.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
+
+from search.study.expected import expected_final
 
 
 class SobolSampler(optuna.samplers.BaseSampler):
@@ -63,19 +66,33 @@ def _value(domain: BaseDistribution, share: float) -> float:
     return int(inside) if is_integer else float(inside)
 
 
-class ResumableGPSampler(optuna.samplers.GPSampler):
-    """A Gaussian process that never takes the trial in hand for another one that is running."""
+class LearningGPSampler(optuna.samplers.GPSampler):
+    """A Gaussian process that learns from stopped trials too, by what they were expected to become.
+
+    It never takes the trial in hand for another one that is running.
+    """
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return what Optuna's sampler suggests from all other trials."""
-        others = cast("Study", _WithoutTrial(study, trial.number))
-        return super().sample_relative(others, trial, search_space)
+        """Return what Optuna's sampler suggests from all other trials, to six digits.
+
+        Another processor rounds otherwise, at the thirteenth digit; what is suggested on top of it
+        differs ever more, and after twenty trials a replay there would call the study changed.
+        """
+        told = cast("Study", _ToldStudy(study, trial.number))
+        suggested = super().sample_relative(told, trial, search_space)
+        return {name: _rounded(search_space[name], value) for name, value in suggested.items()}
 
 
-class _WithoutTrial:
-    """A study that does not show one of its trials."""
+def _rounded(domain: BaseDistribution, value: Any) -> Any:
+    if not isinstance(domain, FloatDistribution):
+        return value
+    return min(max(float(f"{value:.6g}"), domain.low), domain.high)
+
+
+class _ToldStudy:
+    """A study without one of its trials, whose stopped trials have their expected final value."""
 
     def __init__(self, study: Study, number: int) -> None:
         self._study = study
@@ -84,6 +101,30 @@ class _WithoutTrial:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
-    def _get_trials(self, *arguments: Any, **options: Any) -> Sequence[FrozenTrial]:
-        trials = self._study._get_trials(*arguments, **options)
-        return [t for t in trials if t.number != self._number]
+    def _get_trials(self, *, states: Sequence[TrialState], **options: Any) -> Sequence[FrozenTrial]:
+        states = (*states, TrialState.PRUNED)
+        trials = [
+            trial
+            for trial in self._study._get_trials(states=states, **options)
+            if trial.number != self._number
+        ]
+        curves = [_curve(trial) for trial in trials if trial.state == TrialState.COMPLETE]
+        told = (_told(trial, curves) for trial in trials)
+        return [trial for trial in told if trial is not None]
+
+
+def _told(trial: FrozenTrial, curves: Sequence[Sequence[float]]) -> FrozenTrial | None:
+    """Return a stopped trial as one that is complete, None if nothing can be said of its end."""
+    if trial.state != TrialState.PRUNED:
+        return trial
+    value = expected_final(_curve(trial), curves)
+    if value is None:
+        return None
+    told = copy.copy(trial)  # the storage keeps its own
+    told.state, told.value = TrialState.COMPLETE, value
+    return told
+
+
+def _curve(trial: FrozenTrial) -> list[float]:
+    """Return the values of a trial that has ended; it has one for each epoch."""
+    return [value for _, value in sorted(trial.intermediate_values.items())]

@@ -29,6 +29,8 @@ class Policy:
     reduction_factor: int = 0
     times: int = 1
     """Times the budget of the others."""
+    flag: str = "--policy"
+    """That complaints name."""
 
     def applied(self, config: StudyConfig) -> StudyConfig:
         """Return the study with this policy in place of its own.
@@ -50,7 +52,7 @@ class Policy:
             first = _first_rung(self.min_epochs, most)
             if not 1 <= first <= most:
                 raise ConfigError(
-                    f"--policy {self.name}: first rung must be in [1, {most}], got {first}",
+                    f"{self.flag} {self.name}: first rung must be in [1, {most}], got {first}",
                     "study.max_epochs is the last rung; name an earlier one, or a share as 25%",
                 )
             changed = with_budget(changed, min_epochs=first, reduction_factor=self.reduction_factor)
@@ -83,6 +85,27 @@ def parse_policy(text: str) -> Policy:
             hint = did_you_mean(part, ("study", *_SAMPLERS, "none", "auto", "asha:"))
             raise ConfigError(f"--policy {text}: unknown part {part!a}{hint}", f"use {_FORMS}")
     return Policy(**found)
+
+
+def parse_rungs(text: str) -> Policy:
+    """Return the policy of other rungs alone.
+
+    Args:
+        text: `auto`, `auto:15,2` (at epoch 15 at the earliest), `none`, `20,2` or `25%,2`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    try:
+        policy = parse_policy(f"asha:{text}" if text[:1].isdecimal() else text)
+    except ConfigError:
+        policy = Policy(name=text)
+    if policy.pruner is None or policy.sampler is not None or policy.times != 1:
+        raise ConfigError(
+            f"--rungs {text}: must be auto, none or EPOCH,FACTOR",
+            "say --rungs 20,2 for a first rung at epoch 20 where one in 2 goes on",
+        )
+    return dataclasses.replace(policy, name=text, flag="--rungs")
 
 
 def with_budget(config: StudyConfig, **changes: Any) -> StudyConfig:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from search.study.errors import RECOVER, DamagedStudyError
-from search.study.events import events_of
+from search.study.events import events_of, is_paused
 from seresnet.epoch import EpochResult
 
 if TYPE_CHECKING:  # the reading of results needs no Optuna
@@ -33,6 +33,8 @@ TRIAL_COLUMNS = {
 }
 """Columns of `trials.csv` and their dtypes; the hyperparameters stand after `stop_reason`."""
 
+BUDGET = "budget"
+"""Why a trial is PRUNED that goes on once the budget has grown."""
 FINISHED_STATES = ("COMPLETE", "PRUNED", "FAIL")
 
 
@@ -79,7 +81,7 @@ class TrialRecord:
     state: str = "RUNNING"
     """Optuna's: RUNNING, COMPLETE, PRUNED or FAIL."""
     stop_reason: str = ""
-    """`max_epochs`, `rung 20`, an error's kind, or empty while it runs."""
+    """`max_epochs`, `rung 20`, `budget`, an error's kind, or empty while it runs."""
     epochs: dict[int, EpochResult] = field(default_factory=dict)
     """By epoch, from 1."""
     attempts: int = 0
@@ -94,9 +96,19 @@ class TrialRecord:
         return trial_id(self.number)
 
     @property
+    def is_running(self) -> bool:
+        """Whether it is not at its end, nor closed for now."""
+        return self.state == "RUNNING"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for a larger budget."""
+        return self.state == "PRUNED" and self.stop_reason == BUDGET
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.state in FINISHED_STATES
+        return self.state in FINISHED_STATES and not self.is_paused
 
     def finish(self, *, state: str, stop_reason: str, error_kind: str, error: str) -> None:
         """Take note of the trial's end."""
@@ -152,4 +164,6 @@ def read_record(trial: "FrozenTrial") -> TrialRecord:
             f"study.db: {record.id} cannot be read: {error}", RECOVER
         ) from error
     record.state = trial.state.name  # an end that is not told yet is still to come
+    if is_paused(trial):
+        record.stop_reason = BUDGET
     return record

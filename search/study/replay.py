@@ -90,7 +90,9 @@ def _read(study: optuna.Study) -> tuple[list[FrozenTrial], str]:
 
 def _twin(config: StudyConfig, num_trials: int) -> Ledger:
     """Return a new study in memory with the same settings, and room for all that was asked."""
-    budget = replace(config.study, num_trials=max(num_trials, config.study.num_trials))
+    # What it may cost changes from start to start, and decides how much is asked, never what.
+    num_trials = max(num_trials, config.study.num_trials)
+    budget = replace(config.study, num_trials=num_trials, max_total_epochs="none", max_hours="none")
     return Ledger.open(InMemoryStorage(), replace(config, study=budget))
 
 
@@ -114,7 +116,7 @@ def _play(
             twin.report(event.number, result, _NOWHERE, attempt=attempts[event.number])
             verdict.difference = _other_decision(made, twin, event, event is events[-1])
             verdict.num_decisions += not verdict.difference
-        else:
+        elif event.kind == "end":
             content = event.content
             if content["state"] == "FAIL":
                 twin.fail(event.number, kind=content["error_kind"], error=content["error"])
@@ -152,7 +154,9 @@ def _other_decision(
     first, again = made[event.number], twin.trials[event.number]
     if is_newest and not first.stop_reason:
         return ""  # the next start decides
-    was_last = event.epoch == max(first.epochs) and first.stop_reason and not first.error_kind
+    # That a trial was paused was no decision on its values: the rules let it go on.
+    is_ended = first.stop_reason and not first.error_kind and not first.is_paused
+    was_last = event.epoch == max(first.epochs) and is_ended
     if was_last and first.stop_reason != again.stop_reason:
         decided = again.stop_reason or "to go on"
         return f"{event.place}: ended by {first.stop_reason}, the rules say {decided}"

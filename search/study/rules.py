@@ -19,7 +19,8 @@ class Rules:
         self._config = config
         self._fixed = [("baseline", config.baseline), *config.recipes.items()]
         is_auto = config.pruner.is_auto
-        self._num_exempt = max(len(self._fixed), config.pruner.num_exempt if is_auto else 0)
+        self.num_exempt = max(len(self._fixed), config.pruner.num_exempt if is_auto else 0)
+        """First trials, which are never stopped."""
         self._choice: RungChoice | None = None
         self._factor = config.study.reduction_factor
         is_free = is_auto or config.pruner.name == "none"
@@ -49,9 +50,9 @@ class Rules:
 
         Also None where the rungs are fixed. An exempt trial that failed has no whole curve.
         """
-        exempt = trials[: self._num_exempt]
+        exempt = trials[: self.num_exempt]
         is_due = self._config.pruner.is_auto and self._choice is None
-        if is_due and len(exempt) == self._num_exempt and all(t.is_finished for t in exempt):
+        if is_due and len(exempt) == self.num_exempt and all(t.is_finished for t in exempt):
             budget = self._config.study
             whole = [t for t in exempt if t.state == "COMPLETE"]
             self._choice = choose_rungs(
@@ -70,7 +71,7 @@ class Rules:
         choice = self.choice(trials)
         if choice is not None:
             return choice.sentence
-        return f"auto, decided after {self._num_exempt} whole trials"
+        return f"auto, decided after {self.num_exempt} whole trials"
 
     def _rungs_from(self, min_epochs: int) -> list[int]:
         """Return the epochs at which trials are judged, the last of all apart."""
@@ -83,7 +84,7 @@ class Rules:
 
     def _loses(self, trials: Sequence[TrialRecord], record: TrialRecord, epoch: int) -> bool:
         self.choice(trials)
-        if epoch not in self.rungs or record.number < self._num_exempt:
+        if epoch not in self.rungs or record.number < self.num_exempt:
             return False
         values = [self._value(trial, epoch) for trial in trials if epoch in trial.epochs]
         own = self._value(record, epoch)

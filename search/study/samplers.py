@@ -7,7 +7,8 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial, TrialState
 
-from search.study.numeric_samplers import ResumableGPSampler, SobolSampler
+from search.study.modeller import modeller
+from search.study.numeric_samplers import LearningGPSampler, SobolSampler
 from search.study.space import StudyConfig
 
 
@@ -23,8 +24,9 @@ def make_sampler(config: StudyConfig, *, number: int) -> optuna.samplers.BaseSam
     TPE is left at Optuna 5's defaults: multivariate, and it keeps away from running trials
     (constant liar), which is what parallel trials need.
 
-    GP models COMPLETE trials only: where trials are stopped early it never learns what was bad
-    about the stopped ones, and proposes their like again. Use it with `pruner: {name: none}`.
+    Optuna's GP models COMPLETE trials only: where trials are stopped early it never learns what was
+    bad about the stopped ones, and proposes their like again. Ours is told what they were expected
+    to become (`search.study.expected`).
 
     Args:
         config: the study's.
@@ -34,14 +36,14 @@ def make_sampler(config: StudyConfig, *, number: int) -> optuna.samplers.BaseSam
     """
     num_startup = config.sampler.num_startup
     seed = hashed_seed(config.study.seed, number)
-    match config.sampler.name:
+    match modeller(config, number):
         case "random":
             return optuna.samplers.RandomSampler(seed=seed)
         case "qmc":
             # One scramble a study: its points are even because they are of one sequence.
             return SobolSampler(distributions(config), seed=hashed_seed(config.study.seed))
         case "gp":
-            return ResumableGPSampler(
+            return LearningGPSampler(
                 seed=seed, n_startup_trials=num_startup, warn_independent_sampling=False
             )
         case "tpe":

@@ -67,11 +67,20 @@ class Budget:
     """Source of the suggestions and of the trials' seeds; [0, 2**32)."""
     max_failed: int | Literal["auto"] = "auto"
     """Failed trials that end a search, diverged ones apart; >= 1, auto: 5 or a fifth of all."""
+    max_total_epochs: int | Literal["none"] = "none"
+    """Epochs of all trials together; must pay for baseline and recipes whole."""
+    max_hours: float | Literal["none"] = "none"
+    """Wall clock of the search, all starts together, the retraining apart; hours, > 0."""
 
     def __post_init__(self) -> None:
         bounds = {"num_trials": 1, "min_epochs": 1, "max_epochs": 1, "reduction_factor": 2}
         max_failed = 1 if self.max_failed == "auto" else self.max_failed
+        max_hours = 1 if self.max_hours == "none" else self.max_hours
         refuse(
+            (
+                not 0 < max_hours < math.inf,
+                f"max_hours: must be none or > 0 and finite, got {max_hours}",
+            ),
             (max_failed < 1, f"max_failed: must be auto or >= 1, got {max_failed}"),
             *_at_least(self, bounds),
             (
@@ -111,10 +120,10 @@ class DataConfig:
 class SamplerConfig:
     """Who suggests what to try: the section `sampler`."""
 
-    name: Literal["tpe", "gp", "random", "qmc"] = "tpe"
-    """Tree-structured Parzen estimator, Gaussian process, uniform draws, or a Sobol sequence."""
+    name: Literal["auto", "tpe", "gp", "random", "qmc"] = "auto"
+    """Parzen estimator, Gaussian process, uniform draws, Sobol sequence; auto: gp or tpe."""
     num_startup: int = 10
-    """Trials that must have ended before tpe models them, been complete before gp does; >= 1."""
+    """Trials that must have ended before tpe or gp models them; >= 1."""
 
     def __post_init__(self) -> None:
         refuse(*_at_least(self, {"num_startup": 1}))
@@ -126,24 +135,18 @@ class PrunerConfig:
 
     name: Literal["asha", "none"] = "asha"
     """ASHA at the rungs of `rungs.rung_epochs`, or nobody."""
-    rungs: Literal["fixed", "auto"] = "fixed"
+    rungs: Literal["auto", "fixed"] = "auto"
     """First rung at `study.min_epochs`, or where whole curves say, there at the earliest."""
     num_exempt: int = 8
-    """First trials that `auto` runs whole, baseline and recipes included; >= 4, < num_trials."""
+    """First trials that `auto` draws at random and runs whole, baseline and recipes too; >= 4."""
 
     def __post_init__(self) -> None:
-        refuse(
-            *_at_least(self, {"num_exempt": 4}),
-            (
-                self.rungs == "auto" and self.name == "none",
-                "rungs: must be fixed where name is none and so nobody is stopped, got auto",
-            ),
-        )
+        refuse(*_at_least(self, {"num_exempt": 4}))
 
     @property
     def is_auto(self) -> bool:
         """Whether the study's own whole curves decide where stopping begins."""
-        return self.rungs == "auto"
+        return self.name == "asha" and self.rungs == "auto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

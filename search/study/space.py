@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from search.study.config import dump, load
+import yaml
+
+from search.study.config import dump, load, loads
 from search.study.names import NAME_RULE, did_you_mean, is_name
 from search.study.records import TRIAL_COLUMNS
 from search.study.sections import (
@@ -19,12 +21,13 @@ from search.study.sections import (
     SamplerConfig,
     refuse,
 )
+from search.study.source import read_text
 from seresnet.config import TrainConfig
 
 __all__ = [
     "SEARCHABLE", "Budget", "DataConfig", "Domain", "PrunerConfig", "Resources",
     "RetrainConfig", "SamplerConfig", "StudyConfig", "changed_keys", "dump_study",
-    "load_study",
+    "load_resolved", "load_study", "loads_resolved",
 ]  # fmt: skip
 
 _KINDS = get_type_hints(TrainConfig)
@@ -35,7 +38,10 @@ _SET_BY_TRIAL = {
     "train.epochs": "left to study.max_epochs and retrain.epochs",
     "train.seed": "left to study.seed and retrain.seeds",
 }
-_MAY_CHANGE = ("study.num_trials", "study.max_failed", "resources.", "retrain.")
+_MAY_CHANGE = (
+    "study.num_trials", "study.max_failed", "study.max_total_epochs", "study.max_hours",
+    "resources.", "retrain.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +76,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         problems = [
             *_space_problems(self), *_recipe_problems(self), *_warmup_problems(self),
-            *_total_problems(self), *_exempt_problems(self),
+            *_total_problems(self), *_epochs_problems(self),
         ]  # fmt: skip
         refuse(*((True, problem) for problem in problems))
 
@@ -96,6 +102,27 @@ def load_study(path: Path, overrides: Mapping[str, object] | None = None) -> Stu
         ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
     """
     return load(path, StudyConfig, overrides=overrides or {}, refused=_SET_BY_TRIAL)
+
+
+def load_resolved(path: Path) -> StudyConfig:
+    """Return the study of a file that a search has written into its folder.
+
+    Raises:
+        ConfigError: a line `<file>:<line>: <key>: <rule>, got <value>` for every problem found.
+    """
+    return loads_resolved(read_text(path), name=str(path))
+
+
+def loads_resolved(text: str, *, name: str) -> StudyConfig:
+    """Return stored settings; a key that they lack means what was done before there was such a key.
+
+    Raises:
+        ConfigError: as `load_resolved`.
+    """
+    config = loads(text, StudyConfig, name=name, refused=_SET_BY_TRIAL)
+    if "rungs" not in yaml.safe_load(text).get("pruner", {}):
+        return dataclasses.replace(config, pruner=dataclasses.replace(config.pruner, rungs="fixed"))
+    return config
 
 
 def dump_study(config: StudyConfig) -> str:
@@ -214,18 +241,13 @@ def _warmup_problems(config: StudyConfig) -> Iterator[str]:
         yield f"retrain.epochs: {rule}, got {config.retrain.epochs}"
 
 
-def _exempt_problems(config: StudyConfig) -> Iterator[str]:
-    """Yield why the exempt trials could not tell where stopping may begin."""
-    num_exempt, sampler = config.pruner.num_exempt, config.sampler
-    if not config.pruner.is_auto:
-        return
-    if num_exempt >= config.study.num_trials:
-        rule = f"must be < study.num_trials ({config.study.num_trials})"
-        yield f"pruner.num_exempt: {rule}, or none is left to be stopped, got {num_exempt}"
-    if sampler.name in ("tpe", "gp") and sampler.num_startup < num_exempt:
-        # Trials that a model chose are alike, and their ranks say little of the others'.
-        rule = f"must be >= pruner.num_exempt ({num_exempt}), which are to be random trials"
-        yield f"sampler.num_startup: {rule}, got {sampler.num_startup}"
+def _epochs_problems(config: StudyConfig) -> Iterator[str]:
+    """Yield why the epochs would not pay for the trials that are to run whole."""
+    limit, max_epochs = config.study.max_total_epochs, config.study.max_epochs
+    whole, who = 1 + len(config.recipes), "baseline and recipes"
+    if limit != "none" and limit < whole * max_epochs:
+        rule = f"must be none or >= {whole * max_epochs} ({whole} x {max_epochs}), {who} whole"
+        yield f"study.max_total_epochs: {rule}, got {limit}"
 
 
 def _total_problems(config: StudyConfig) -> Iterator[str]:

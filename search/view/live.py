@@ -39,7 +39,7 @@ class View:
         self._progress = progress_of(self._ledger)
         if self._is_live:
             return
-        if trial.is_finished:
+        if not trial.is_running:
             self._say(f"{describe_trial(trial)} | {self._summary()}")
         else:
             self._say_sometimes(self._summary())
@@ -70,6 +70,8 @@ class View:
         facts.add_row("best", describe_best(progress))
         if progress.rungs:
             facts.add_row("rungs", progress.rungs)
+        if progress.budget:
+            facts.add_row("budget", progress.budget)
         facts.add_row("time", clock)
         for trial in progress.running:
             value = f"{trial.name} {describe_value(trial)}".strip()
@@ -119,7 +121,7 @@ def describe_progress(progress: Progress, *, elapsed: float, epochs_before: int)
 
 def describe_states(progress: Progress) -> str:
     """Return the trials at their end, of all, and by state."""
-    finished = sum(n for state, n in progress.states.items() if state != "RUNNING")
+    finished = sum(n for state, n in progress.states.items() if state not in ("RUNNING", "PAUSED"))
     states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
     return f"{finished}/{progress.num_trials} trials" + (f" ({states})" if states else "")
 

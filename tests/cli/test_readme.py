@@ -23,7 +23,7 @@ def commands():
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, capsys):
+def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, capsys, timed):
     monkeypatch.chdir(ROOT)
     module, *arguments = shlex.split(command)[2:]
     if module == "search.tune":
@@ -55,7 +55,8 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
     "path",
     [
         "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
-        "docs/how-to/clusters.md", "docs/how-to/gpus.md", "docs/how-to/simulate.md",
+        "docs/how-to/budgets.md", "docs/how-to/clusters.md", "docs/how-to/gpus.md",
+        "docs/how-to/plan.md", "docs/how-to/simulate.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",
         "docs/EXPERIMENTS.md", "docs/adr/README.md",

@@ -10,7 +10,7 @@ from optuna.storages import InMemoryStorage
 
 from fakes import HOST
 from search import retrain, tune
-from search.engine.cluster import Grant
+from search.engine.grants import Grant
 from search.results import incumbent, read_epochs, read_trials
 from search.study.dataset import Dataset
 from search.study.folder import StudyFolder

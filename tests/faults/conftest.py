@@ -26,6 +26,7 @@ baseline: {dropout: 0.2, warmup_epochs: 1}
 recipes:
   plain: {dropout: 0.0, warmup_epochs: 0}
 sampler: {name: tpe, num_startup: 2}
+pruner: {name: asha, rungs: fixed}
 retrain: {epochs: 2, seeds: [0]}
 """
 PATIENCE = 180.0  # seconds: a start of Ray on a busy machine takes up to 60

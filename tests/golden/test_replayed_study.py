@@ -1,5 +1,6 @@
 """A committed study of each schema derives itself again, in every version of this program."""
 
+import dataclasses
 import shutil
 import sqlite3
 from contextlib import closing
@@ -8,24 +9,51 @@ from pathlib import Path
 import pytest
 
 from search import replay
+from search.study.header import load_study
+from search.study.ledger import Ledger
+from search.study.replay import replay as replayed
+from search.study.storage import close_storage, sqlite_storage
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """A study folder with the committed study in it."""
+def copy_of(schema, tmp_path):
     folder = tmp_path / "crowd"
     folder.mkdir()
-    shutil.copy(ASSETS / "study_v1" / "study.db", folder / "study.db")
+    shutil.copy(ASSETS / f"study_v{schema}" / "study.db", folder / "study.db")
     return folder
 
 
-def test_the_study_of_schema_1_is_identical(copy, capsys):
-    assert replay.main(["--study", str(copy)]) == 0
+@pytest.fixture
+def copy(tmp_path):
+    """A study folder with the committed study of schema 1 in it."""
+    return copy_of(1, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("schema", "counts"),
+    [
+        pytest.param(1, "28/28 suggestions, 87/87 decisions identical", id="1"),
+        pytest.param(2, "12/12 suggestions, 29/29 decisions identical", id="2-with-pauses"),
+    ],
+)
+def test_the_study_of_each_schema_is_identical(tmp_path, capsys, schema, counts):
+    assert replay.main(["--study", str(copy_of(schema, tmp_path))]) == 0
     told = capsys.readouterr()
-    assert told.out.startswith("28/28 suggestions, 87/87 decisions identical")
+    assert told.out.startswith(counts)
     assert told.err == ""
+
+
+def test_a_study_of_schema_1_goes_on_as_one_of_schema_2(copy):
+    storage = sqlite_storage(copy / "study.db")
+    before = Ledger.load(storage)
+    more = dataclasses.replace(before.config.study, num_trials=29)
+    ledger = Ledger.open(storage, dataclasses.replace(before.config, study=more))
+    assert ledger.trials == before.trials
+    assert ledger.suggest().number == 28
+    assert load_study(storage, "search").user_attrs["schema"] == 2
+    assert replayed(storage).difference == ""
+    close_storage(storage)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +89,7 @@ def test_a_study_of_a_newer_version_is_called_so(copy, capsys):
     with closing(sqlite3.connect(copy / "study.db")) as database, database:
         database.execute("UPDATE study_user_attributes SET value_json = '4' WHERE key = 'schema'")
     assert replay.main(["--study", str(copy)]) == 4
-    newer = "written by a newer version (schema 4, this program knows 1)"
+    newer = "written by a newer version (schema 4, this program knows 2)"
     assert newer in capsys.readouterr().err
 
 

@@ -16,8 +16,9 @@ from search.study.errors import MachineError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
 from search.study.lock import database_locked
+from search.study.replay import replay
 from search.study.space import load_study
-from search.study.storage import VARIABLE, locate
+from search.study.storage import VARIABLE, close_storage, locate, open_storage
 
 pytestmark = pytest.mark.postgres
 
@@ -85,6 +86,23 @@ def test_memory_sqlite_and_postgresql_hold_the_same_study(url, folder, config, u
     assert {trial.state for trial in uninterrupted} == {"COMPLETE", "PRUNED", "FAIL"}
     assert sorted(p.name for p in folder.path.iterdir()) == [".lock", "study.yaml"]
     assert_no_secret(written_in(folder.path))
+
+
+def test_a_study_that_the_hours_pause_again_and_again_ends_as_the_uninterrupted_one(
+    url, folder, config, uninterrupted
+):
+    for _ in range(4):
+        with on_server(folder, config) as ledger:  # paused trials are opened, and none is run
+            seconds = ledger.limits.seconds
+        budget = dataclasses.replace(config.study, max_hours=(seconds + 1e-6) / 3600)
+        with on_server(folder, dataclasses.replace(config, study=budget)) as ledger:
+            assert play(ledger).trials[-1].is_paused
+    with on_server(folder, config) as ledger:
+        assert records(play(ledger)) == uninterrupted
+    location = locate(None, folder.database)
+    storage = open_storage(location)
+    assert replay(storage, study_name=folder.study_name(location)).difference == ""
+    close_storage(storage)
 
 
 def test_studies_of_two_names_share_a_database(url, folder, config):

@@ -25,6 +25,7 @@ recipes:
   explode: {lr: 1e30}
   slow: {lr: 1e-3}
 sampler: {name: random}
+pruner: {name: asha, rungs: fixed}
 retrain: {epochs: 1, seeds: [4]}
 """
 

@@ -8,8 +8,9 @@ import ray.tune
 import torch
 from optuna.storages import InMemoryStorage
 
-from search.engine.cluster import Grant, grant, session, usable_grant
+from search.engine.cluster import grant, session, usable_grant
 from search.engine.course import Course
+from search.engine.grants import Grant
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
 from search.interrupts import StopRequest

@@ -11,6 +11,7 @@ from search.results import (
     Tables,
     incumbent,
     read_epochs,
+    read_records,
     read_trials,
     trial_row,
     write_tables,
@@ -260,3 +261,29 @@ def test_tables_take_a_fiftieth_of_the_time_where_ends_come_thick(monkeypatch, t
     assert len(watch.written) == 4
     tables.write()  # whatever was written just now
     assert len(watch.written) == 5
+
+
+PARAMS = ("dropout", "warmup_epochs")
+
+
+def test_trials_are_read_back_from_their_tables(tmp_path):
+    trials = [
+        trial(0, "COMPLETE", 0.25, 0.5, name="baseline", stop_reason="max_epochs"),
+        trial(1, "FAIL"),
+        trial(2, "PRUNED", 0.1, stop_reason="rung 1"),
+    ]
+    trials[0].epochs[2] = result(2, 0.5, val_accuracy_raw=None)
+    write_tables(trials, tmp_path)
+    read = read_records(tmp_path, PARAMS)
+    assert read == trials
+    assert isinstance(read[0].epochs[1].epoch, int)
+
+
+@pytest.mark.parametrize("file", ["trials.csv", "epochs.csv"])
+def test_tables_that_lack_a_line_are_refused(tmp_path, file):
+    write_tables([trial(k, "COMPLETE", 0.1, 0.2) for k in range(3)], tmp_path)
+    lines = (tmp_path / file).read_text().splitlines(keepends=True)
+    (tmp_path / file).write_text("".join([*lines[:1], *lines[2:]]))
+    with pytest.raises(DataError, match="lack a trial or an epoch") as caught:
+        read_records(tmp_path, PARAMS)
+    assert str(tmp_path) in caught.value.message

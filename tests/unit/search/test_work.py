@@ -7,7 +7,7 @@ import ray
 from optuna.storages import InMemoryStorage
 
 from search import cli, work
-from search.engine.cluster import Grant
+from search.engine.grants import Grant
 from search.engine.packing import Row
 from search.interrupts import StopRequest
 from search.study.dataset import Dataset

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from seresnet.device import has_bf16, place, resolve_precision
+from seresnet.device import describe_device, has_bf16, place, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -83,6 +83,12 @@ def test_what_the_settings_say_is_done_whatever_the_hardware(
     cpu_with(avx512_bf16=capable)
     gpu_with(hardware=capable)
     assert resolve_precision(precision, device) is expected
+
+
+def test_a_device_is_named_with_its_model(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"H200 number {device.index}")
+    assert describe_device(torch.device("cpu")) == "cpu"
+    assert describe_device(torch.device("cuda", 1)) == "cuda H200 number 1"
 
 
 def test_a_placed_model_is_channels_last_and_computes_the_same():

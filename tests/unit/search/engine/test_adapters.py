@@ -15,6 +15,7 @@ from search.engine.course import Course
 from search.engine.messages import EpochMessage, Failure, Refusal
 from search.study.errors import MachineError, UnfinishedError
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 
 
 @pytest.fixture
@@ -70,6 +71,24 @@ def test_the_searcher_hands_out_the_ledgers_trials_and_then_says_finished(search
     assert [c["seed"] for c in configs] == [t.seed for t in ledger.trials]
     assert searcher.suggest("ray6") == Searcher.FINISHED
     assert len(ledger.trials) == 6
+
+
+def test_the_searcher_says_not_now_while_a_running_trial_may_still_pay_for_another(study_config):
+    ledger = Ledger.open(InMemoryStorage(), with_budget(study_config, max_total_epochs=8))
+    course = Course(ledger, SimpleNamespace(is_set=False))
+    searcher, scheduler = LedgerSearcher(course), LedgerScheduler(course)
+    (first, _), (second, _) = (start(searcher, scheduler, name, 0.5) for name in "ab")
+    assert searcher.suggest("c") is None
+    scheduler.on_trial_result(None, second, Failure("exception", "boom").as_report())
+    searcher.on_trial_complete("b")
+    assert searcher.suggest("c") is None  # three epochs are left over, a trial takes four
+    scheduler.on_trial_result(None, first, Failure("exception", "boom").as_report())
+    searcher.on_trial_complete("a")
+    third, _ = start(searcher, scheduler, "c", 0.5, 0.5)
+    assert third.config["number"] == 2
+    assert searcher.suggest("d") is None
+    scheduler.on_trial_result(None, third, report(3, 0.5))
+    assert searcher.suggest("d") == Searcher.FINISHED
 
 
 def test_what_tune_does_to_a_configuration_does_not_reach_the_ledger(searcher, ledger):

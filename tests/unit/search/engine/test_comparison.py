@@ -20,7 +20,7 @@ def rows_of(*policies, workers=(2,), seeds=3, budget=None, observe=lambda done, 
         [parse_policy(policy) for policy in policies],
         workers=workers,
         num_seeds=seeds,
-        max_epochs_total=budget,
+        max_total_epochs=budget,
         observe=observe,
     )
 
@@ -36,15 +36,26 @@ def test_rows_come_by_family_policy_and_workers():
 
 
 @pytest.mark.parametrize("policy", ["study", "random+none", "asha:1,4"])
-def test_each_search_takes_the_whole_budget_and_no_more(policy):
+def test_each_search_spends_its_budget_but_for_less_than_a_trial(policy):
     for row in rows_of(policy, policy + "+x3", budget=50)[:2]:
-        assert row.epochs == (150 if row.policy.endswith("x3") else 50)
+        budget = 150 if row.policy.endswith("x3") else 50
+        assert budget - 4 < row.epochs <= budget
+        assert row.complete + row.stopped == pytest.approx(row.trials)
 
 
 def test_without_a_budget_of_epochs_the_trials_are_the_studys():
     usual, twice = rows_of("none", "none+x2")[:2]
     assert (usual.trials, usual.complete, usual.epochs) == (8, 8, 32)
     assert (twice.trials, twice.complete, twice.epochs) == (16, 16, 64)
+
+
+def test_a_limit_of_the_studys_own_is_kept():
+    limited = with_budget(CONFIG, max_total_epochs=12)
+    curves = {"crossing-none": CURVES["crossing-none"]}
+    policies = [parse_policy("none"), parse_policy("none+x2")]
+    usual, twice = compare(limited, curves, policies, workers=[2], num_seeds=1)
+    assert (usual.trials, usual.epochs) == (3, 12)
+    assert (twice.trials, twice.epochs) == (6, 24)
 
 
 def test_counts_are_means_and_add_up():

@@ -146,6 +146,6 @@ def test_regret_falls_with_the_budget():
     short = with_budget(REG, min_epochs=2, max_epochs=10)
     curves = {"crossing-mild": make_family("crossing-mild", short)}
     policies = [parse_policy("random+none"), parse_policy("random+none+x10")]
-    few, many = compare(short, curves, policies, workers=[4], num_seeds=20, max_epochs_total=80)
+    few, many = compare(short, curves, policies, workers=[4], num_seeds=20, max_total_epochs=80)
     assert many.regret < 0.7 * few.regret
     assert (few.epochs, many.epochs) == (80, 800)

@@ -8,8 +8,8 @@ from optuna.storages import InMemoryStorage
 
 import fakes
 from search.engine import delivery
-from search.engine.cluster import Grant
 from search.engine.delivery import is_submitted, retrain_winner, submit, unfinished_jobs, winner
+from search.engine.grants import Grant
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.ledger import Ledger

@@ -10,8 +10,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 
 from search.engine import tuning
-from search.engine.cluster import Grant
 from search.engine.course import Course
+from search.engine.grants import Grant
 from search.engine.tuning import MemoryKillError, run_search
 from search.study.errors import DamagedStudyError, MachineError, UnfinishedError
 from search.study.ledger import Ledger

@@ -64,21 +64,38 @@ def test_a_trials_noise_is_its_own_whatever_runs_beside_it():
         assert alone[number] == together[number]
 
 
-@pytest.mark.parametrize("budget", [1, 7, 16])
-@pytest.mark.parametrize("workers", [1, 3])
-def test_the_budget_of_epochs_is_kept_exactly(budget, workers):
-    outcome = simulate(CONFIG, Known(), workers=workers, seed=0, max_epochs_total=budget)
-    assert outcome.epochs == budget
-    assert {t.state for t in outcome.trials} <= {"RUNNING", "COMPLETE", "PRUNED"}
-    assert "RUNNING" in outcome.states
+@pytest.mark.parametrize("budget", [8, 11, 16, 23])
+@pytest.mark.parametrize("workers", [1, 3, 20])
+def test_a_budget_of_epochs_is_kept_and_cuts_no_trial(budget, workers):
+    config = with_budget(CONFIG, num_trials=40, max_total_epochs=budget)
+    outcome = simulate(config, Known(), workers=workers, seed=0)
+    # Four epochs would have paid for one more trial.
+    assert budget - 4 < outcome.epochs <= budget
+    assert set(outcome.states) <= {"COMPLETE", "PRUNED"}
 
 
-def test_a_budget_that_is_not_reached_changes_nothing():
+def test_what_a_stopped_trial_leaves_pays_for_another():
+    """Eight trials are paid for whole; whatever is stopped at epoch 1 or 2 pays for more."""
+    config = with_budget(CONFIG, num_trials=40, max_total_epochs=32)
+    many = simulate(config, Known(), workers=20, seed=0)
+    assert many.states["PRUNED"] > 0
+    assert len(many.trials) > 8
+
+
+@pytest.mark.parametrize("workers", [2, 20])
+def test_a_budget_that_is_not_reached_changes_nothing(workers):
     rich, free = (
-        simulate(CONFIG, Known(), workers=2, seed=0, max_epochs_total=most) for most in (999, None)
+        simulate(with_budget(CONFIG, max_total_epochs=most), Known(), workers=workers, seed=0)
+        for most in (999, "none")
     )
     assert rich == free
-    assert rich.states["RUNNING"] == 0
+
+
+def test_a_worker_that_waits_is_idle_until_it_is_asked_again():
+    config = with_budget(CONFIG, num_trials=40, max_total_epochs=16)
+    many = simulate(config, Known(), workers=20, seed=0)
+    busy = sum(t.epochs for t in many.trials) / (20 * many.duration)
+    assert busy <= many.utilisation <= SLOWEST * busy
 
 
 def test_workers_without_a_trial_are_idle():

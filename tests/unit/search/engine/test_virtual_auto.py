@@ -10,7 +10,7 @@ from search.study.policies import parse_policy, with_budget
 from search.study.space import load_study
 
 REG = load_study(Path(__file__).parents[4] / "search_spaces" / "reg.yaml")
-AUTO = with_budget(parse_policy("auto:25%,2").applied(REG), num_trials=20)
+AUTO = with_budget(parse_policy("tpe+auto:25%,2").applied(REG), num_trials=20)
 SEEDS = (0, 1, 2)
 HALF = 30
 

@@ -3,6 +3,15 @@
 import pytest
 
 from fakes import make_database
+from search.study.storage import sqlite_storage
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A database with its tables: to make them takes longer than all that a test does."""
+    path = tmp_path_factory.mktemp("template") / "study.db"
+    sqlite_storage(path)
+    return path
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from search.study.dataset import load_dataset, load_test_images
+from search.study.dataset import load_dataset, load_test_images, sizes
 from search.study.sections import DataConfig
 from seresnet.data import Split
 from seresnet.errors import DataError
@@ -51,6 +51,32 @@ def test_synthetic_images_need_no_file(synthetic):
     assert len(synthetic.train) == NUM_LABELLED - 500
     assert synthetic.report["source"] == "synthetic"
     assert synthetic.report["files"] is None
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(DataConfig(), (45_000, 5_000), id="cifar10"),
+        pytest.param(DataConfig(num_val=3000, num_train=10_000), (10_000, 3_000), id="subset"),
+        pytest.param(
+            DataConfig(source="synthetic", num_val=500), (NUM_LABELLED - 500, 500), id="synthetic"
+        ),
+        pytest.param(
+            DataConfig(source="synthetic", num_val=500, num_train=10**6),
+            (NUM_LABELLED - 500, 500),
+            id="no-more-than-there-are",
+        ),
+    ],
+)
+def test_the_sizes_of_the_parts_are_known_without_a_file(config, expected):
+    assert sizes(config) == expected
+
+
+def test_the_sizes_that_are_told_are_those_that_are_read(synthetic):
+    assert sizes(DataConfig(source="synthetic", num_val=500)) == (
+        len(synthetic.train),
+        len(synthetic.val),
+    )
 
 
 def test_the_report_tells_the_parts_apart_by_their_hashes(synthetic):

@@ -3,7 +3,7 @@ from collections import namedtuple
 
 import pytest
 
-from search.study.disk import bytes_in, checkpoint_bytes, require_space
+from search.study.disk import bytes_in, checkpoint_bytes, free_bytes, require_space
 from search.study.errors import MachineError
 
 Usage = namedtuple("Usage", "total used free")
@@ -51,6 +51,12 @@ def test_room_to_the_byte_is_enough(tmp_path, free):
 def test_the_disk_of_a_folder_yet_to_be_made_is_that_of_its_nearest_parent(tmp_path, free):
     asked = free(1)
     require_space(tmp_path / "results" / "deep" / "reg", 0)
+    assert asked == [tmp_path]
+
+
+def test_the_room_of_a_folder_yet_to_be_made_can_be_asked_for(tmp_path, free):
+    asked = free(123)
+    assert free_bytes(tmp_path / "a" / "b") == 123
     assert asked == [tmp_path]
 
 

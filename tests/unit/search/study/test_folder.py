@@ -13,6 +13,12 @@ def trial(number, state, value=0.5):
     return TrialRecord(number=number, params={}, state=state, epochs={1: result(1, value)})
 
 
+def paused(number, value):
+    each = trial(number, "PRUNED", value)
+    each.stop_reason = "budget"
+    return each
+
+
 def test_every_file_has_its_place():
     folder = StudyFolder(Path("results/reg"))
     places = [
@@ -54,6 +60,11 @@ def test_products_are_named_in_the_order_they_are_made(study_dir):
             [trial(0, "COMPLETE", 0.5), trial(1, "COMPLETE", 0.5), trial(2, "PRUNED", 0.9)],
             ["t0000"],
             id="of-equals-the-earliest",
+        ),
+        pytest.param(
+            [trial(0, "COMPLETE", 0.5), paused(1, 0.4), trial(2, "PRUNED", 0.9)],
+            ["t0000", "t0001"],
+            id="what-waits-for-a-larger-budget",
         ),
     ],
 )

@@ -4,14 +4,14 @@ import dataclasses
 import json
 import random
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from fakes import IMAGES, names, run_trials
+from fakes import IMAGES, names, run, run_trials
 from search.study.errors import DamagedStudyError, MachineError
 from search.study.folder import StudyFolder, opened
 from search.study.ledger import Ledger
@@ -33,6 +33,19 @@ def test_opening_twice_goes_on_with_the_same_study(study_dir, study_config):
         assert [t.state for t in ledger.trials] == ["RUNNING"]
         assert (study_dir.checkpoints / "t0000").is_dir()
     assert load_study(study_dir.study_file) == extended
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_time_of_the_search_is_kept_when_a_study_is_closed(
+    study_dir, study_config, interrupted
+):
+    end = pytest.raises(KeyboardInterrupt) if interrupted else nullcontext()
+    with end, opened(study_dir, study_config, IMAGES) as ledger:
+        run(ledger, 0.5)
+        seconds = ledger.limits.seconds
+        if interrupted:
+            raise KeyboardInterrupt
+    assert Ledger.load(sqlite_storage(study_dir.database)).limits.seconds == seconds > 0
 
 
 def test_an_open_study_is_held_and_a_closed_one_free(study_dir, study_config):

@@ -32,14 +32,6 @@ def with_study(**changes):
     return dataclasses.replace(CONFIG, study=dataclasses.replace(CONFIG.study, **changes))
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """A database with its tables: to make them takes longer than all that a test does."""
-    path = tmp_path_factory.mktemp("template") / "study.db"
-    sqlite_storage(path)
-    return path
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 def reopen(request, tmp_path, empty_database):
     """A function that returns the storage as a new process would open it."""

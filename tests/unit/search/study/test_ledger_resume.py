@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
-from fakes import HOST, accuracy, result
+from fakes import HOST, WRITES, Killed, MortalStorage, accuracy, result
 from search.study.config import loads
 from search.study.ledger import Ledger
 from search.study.space import StudyConfig
@@ -24,47 +24,9 @@ baseline: {dropout: 0.2, crop_padding: 4}
 recipes:
   bare: {dropout: 0.0, crop_padding: 0}
 sampler: {name: tpe, num_startup: 3}
+pruner: {name: asha, rungs: fixed}
 """
 CONFIG = loads(STUDY, StudyConfig)
-
-WRITES = {
-    "create_new_study", "set_study_user_attr", "create_new_trial", "set_trial_param",
-    "set_trial_system_attr", "set_trial_user_attr", "set_trial_intermediate_value",
-    "set_trial_state_values",
-}  # fmt: skip
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches SIGKILL."""
-
-
-class MortalStorage(InMemoryStorage):
-    """Keeps what was written, and kills its process before a chosen write of a chosen kind."""
-
-    def __init__(self):
-        super().__init__()
-        self.writes = []
-        self.deadly, self.lives = frozenset(), 0
-
-    def kill_before(self, kinds, index):
-        self.deadly, self.lives = frozenset(kinds), index
-
-
-def _mortal(name):
-    def write(self, *arguments, **options):
-        if name in self.deadly:
-            if self.lives == 0:
-                self.deadly = frozenset()
-                raise Killed
-            self.lives -= 1
-        self.writes.append(name)
-        return getattr(InMemoryStorage, name)(self, *arguments, **options)
-
-    return write
-
-
-for _name in WRITES:
-    setattr(MortalStorage, _name, _mortal(_name))
 
 
 def report(ledger, suggestion, epoch):

@@ -22,6 +22,7 @@ baseline: {dropout: 0.2}
 recipes:
   bare: {dropout: 0.0}
 sampler: {name: random}
+pruner: {name: asha, rungs: fixed}
 """
 CONFIG = loads(STUDY, StudyConfig)
 NUM_KNOWN = 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.study.policies import parse_policy, with_budget
+from search.study.policies import parse_policy, parse_rungs, with_budget
 from search.study.space import load_study
 from seresnet.errors import ConfigError
 
@@ -20,15 +20,15 @@ def told(config):
 @pytest.mark.parametrize(
     ("name", "expected", "times"),
     [
-        pytest.param("study", ("tpe", "asha", 20, 2), 1, id="as-the-file-says"),
-        pytest.param("none", ("tpe", "none", 20, 2), 1, id="nobody-is-stopped"),
+        pytest.param("study", ("auto", "asha", 20, 2), 1, id="as-the-file-says"),
+        pytest.param("none", ("auto", "none", 20, 2), 1, id="nobody-is-stopped"),
         pytest.param("gp+none", ("gp", "none", 20, 2), 1, id="sampler-and-pruner"),
         pytest.param("random+none+x2", ("random", "none", 20, 2), 2, id="twice-the-budget"),
-        pytest.param("asha:1,4", ("tpe", "asha", 1, 4), 1, id="inside-the-warm-up"),
+        pytest.param("tpe+asha:1,4", ("tpe", "asha", 1, 4), 1, id="inside-the-warm-up"),
         pytest.param("qmc+asha:25%,2", ("qmc", "asha", 15, 2), 1, id="share"),
-        pytest.param("auto", ("tpe", "asha", 20, 2), 1, id="the-studys-own-curves"),
-        pytest.param("auto:25%,3", ("tpe", "asha", 15, 3), 1, id="no-earlier-than"),
-        pytest.param("asha:60,3", ("tpe", "asha", 60, 3), 1, id="no-rung-before-the-last"),
+        pytest.param("auto", ("auto", "asha", 20, 2), 1, id="the-studys-own-curves"),
+        pytest.param("auto:25%,3", ("auto", "asha", 15, 3), 1, id="no-earlier-than"),
+        pytest.param("asha:60,3", ("auto", "asha", 60, 3), 1, id="no-rung-before-the-last"),
     ],
 )
 def test_a_policy_replaces_what_it_names(name, expected, times):
@@ -39,7 +39,7 @@ def test_a_policy_replaces_what_it_names(name, expected, times):
 
 
 def test_rungs_are_chosen_under_auto_alone():
-    for name, rungs in (("auto", "auto"), ("auto:15,2", "auto"), ("study", "fixed")):
+    for name, rungs in (("auto", "auto"), ("auto:15,2", "auto"), ("asha:15,2", "fixed")):
         assert parse_policy(name).applied(REG).pruner.rungs == rungs
     auto = parse_policy("auto").applied(REG)
     for name in ("none", "asha:1,4"):
@@ -94,3 +94,36 @@ def test_a_near_miss_is_named():
 def test_a_first_rung_beyond_the_last_is_refused(name):
     with pytest.raises(ConfigError, match=r"first rung must be in \[1, 60\]"):
         parse_policy(name).applied(REG)
+
+
+@pytest.mark.parametrize(
+    ("text", "pruner", "rungs", "first", "factor"),
+    [
+        pytest.param("none", "none", "fixed", 20, 2, id="none"),
+        pytest.param("auto", "asha", "auto", 20, 2, id="auto"),
+        pytest.param("auto:16,3", "asha", "auto", 16, 3, id="auto-from"),
+        pytest.param("30,4", "asha", "fixed", 30, 4, id="fixed"),
+        pytest.param("25%,2", "asha", "fixed", 15, 2, id="share"),
+        pytest.param("asha:30,4", "asha", "fixed", 30, 4, id="as-a-policy"),
+    ],
+)
+def test_rungs_alone_change_no_other_part(text, pruner, rungs, first, factor):
+    changed = parse_rungs(text).applied(REG)
+    assert (changed.pruner.name, changed.pruner.rungs) == (pruner, rungs)
+    assert (changed.study.min_epochs, changed.study.reduction_factor) == (first, factor)
+    assert (changed.sampler, changed.space) == (REG.sampler, REG.space)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "study", "tpe", "none+x2", "random+none", "20", "20,1", "auto:", "-1,2", "2,x"]
+)
+def test_what_is_no_rungs_is_refused_by_its_flag(text):
+    with pytest.raises(ConfigError, match="must be auto, none or EPOCH,FACTOR") as caught:
+        parse_rungs(text)
+    assert caught.value.message.startswith(f"--rungs {text}: ")
+    assert "--rungs 20,2" in caught.value.hint
+
+
+def test_rungs_beyond_the_last_are_refused_by_their_flag():
+    with pytest.raises(ConfigError, match=r"^--rungs 61,2: first rung must be in \[1, 60\]"):
+        parse_rungs("61,2").applied(REG)

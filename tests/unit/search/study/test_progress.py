@@ -5,6 +5,7 @@ from optuna.storages import InMemoryStorage
 
 from fakes import run
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.progress import progress_of, seconds_left
 
 
@@ -78,6 +79,57 @@ def test_a_study_cut_down_below_what_has_run_counts_what_has_run(ledger):
     ledger.config = dataclasses.replace(ledger.config, study=fewer)
     progress = progress_of(ledger)
     assert (progress.num_trials, progress.epochs_most) == (3, 12)
+
+
+def limited(ledger, **budget):
+    return Ledger.open(InMemoryStorage(), with_budget(ledger.config, **budget))
+
+
+def test_the_upper_bound_keeps_to_the_budget_of_epochs(ledger):
+    ledger = limited(ledger, max_total_epochs=14)
+    assert progress_of(ledger).epochs_most == 14
+    for _ in range(2):
+        run(ledger, 0.5, 0.5, 0.5, 0.5)
+    assert (progress_of(ledger).epochs_most, progress_of(ledger).budget) == (14, "")
+    run(ledger, 0.6, 0.6, 0.6, 0.6)
+    progress = progress_of(ledger)
+    assert (progress.epochs_done, progress.epochs_most) == (12, 12)
+    assert progress.budget == (
+        "the budget of 14 epochs is used: 3 trials were not begun; "
+        "raise study.max_total_epochs, then run the same command"
+    )
+
+
+def test_trials_that_wait_for_more_hours_are_counted_apart(ledger):
+    storage = InMemoryStorage()
+    ledger = Ledger.open(storage, ledger.config)
+    run(ledger, 0.5, 0.5)
+    run(ledger, 0.5)
+    ledger.keep_time()
+    late = Ledger.open(storage, with_budget(ledger.config, max_hours=1e-12))
+    progress = progress_of(late)
+    assert (progress.states, progress.running) == ({"PAUSED": 2}, [])
+    assert (progress.epochs_done, progress.epochs_most) == (3, 3)
+    assert progress.budget == (
+        "the budget of 1e-12 hours is used: 2 trials wait, 4 trials were not begun; "
+        "raise study.max_hours, then run the same command"
+    )
+
+
+def test_all_trials_at_their_end_leave_no_word_on_the_budget(ledger):
+    ledger = limited(ledger, max_total_epochs=24)
+    for _ in range(6):
+        run(ledger, 0.5, 0.5, 0.5, 0.5)
+    assert progress_of(ledger).budget == ""
+
+
+def test_the_rest_takes_no_longer_than_the_hours_that_are_left(ledger):
+    ledger = limited(ledger, max_hours=10)
+    run(ledger, 0.5, 0.5)
+    progress = dataclasses.replace(progress_of(ledger), seconds_most=30.0)
+    assert seconds_left(progress, elapsed=2.0, epochs_before=0) == 22
+    assert seconds_left(progress, elapsed=20.0, epochs_before=0) == 30
+    assert 35_999 < progress_of(ledger).seconds_most < 36_000
 
 
 @pytest.mark.parametrize(

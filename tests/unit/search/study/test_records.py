@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from search.study.errors import DamagedStudyError
-from search.study.events import epoch_attribute, seal
+from search.study.events import epoch_attribute, pause_attribute, seal
 from search.study.records import (
     Host,
     TrialRecord,
@@ -94,6 +94,14 @@ def test_only_a_running_trial_is_unfinished(state, expected):
     assert trial(0, state).is_finished is expected
 
 
+def test_a_trial_that_waits_for_a_larger_budget_neither_runs_nor_is_at_its_end():
+    waiting = trial(0, "PRUNED", 0.9)
+    waiting.stop_reason = "budget"
+    assert (waiting.is_paused, waiting.is_running, waiting.is_finished) == (True, False, False)
+    assert not trial(0, "PRUNED", 0.9).is_paused
+    assert incumbent([waiting]) is None
+
+
 def test_the_last_epoch_is_the_largest_in_whatever_order_they_came():
     record = trial(0, "RUNNING", 0.1, 0.2, 0.3)
     record.epochs = dict(reversed(record.epochs.items()))
@@ -126,6 +134,14 @@ def test_a_trial_that_was_killed_at_birth_reads_as_a_record():
     record = read_record(frozen({}, {}))
     assert record == TrialRecord(number=-1, params={"dropout": 0.5}, state="PRUNED")
     assert record.host is None
+
+
+def test_a_trial_that_was_paused_reads_so_until_it_runs_again():
+    stored = {pause_attribute(3): seal({"limit": "max_hours"}, seq=3, number=0)}
+    paused = frozen(stored, {})
+    assert read_record(paused).stop_reason == "budget"
+    paused.state = optuna.trial.TrialState.RUNNING
+    assert (read_record(paused).state, read_record(paused).stop_reason) == ("RUNNING", "")
 
 
 def test_the_host_reads_back():

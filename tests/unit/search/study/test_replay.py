@@ -32,6 +32,7 @@ baseline: {dropout: 0.2, weight_decay: 5e-4, crop_padding: 4}
 recipes:
   bare: {dropout: 0.0, weight_decay: 1e-4, crop_padding: 0}
 sampler: {name: tpe, num_startup: 4}
+pruner: {name: asha, rungs: fixed}
 """,
     StudyConfig,
 )

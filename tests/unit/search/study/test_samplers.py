@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState, create_trial
 
 from fakes import HOST, result
 from search.study.config import loads
+from search.study.expected import expected_final
 from search.study.ledger import Ledger
 from search.study.samplers import distributions, hashed_seed, make_sampler
 from search.study.space import StudyConfig
@@ -22,6 +24,7 @@ space:
   crop_padding: {low: 0, high: 8}
 baseline: {dropout: 0.5, weight_decay: 1e-3, crop_padding: 4}
 sampler: {name: NAME, num_startup: STARTUP}
+pruner: {name: asha, rungs: fixed}
 """
 NAMES = ("tpe", "gp", "random", "qmc")
 
@@ -194,3 +197,56 @@ def test_the_space_in_optunas_terms_has_the_bounds_and_kinds_of_the_file():
         "crop_padding": IntDistribution(0, 8),
         "batch_size": IntDistribution(32, 256, log=True),
     }
+
+
+def after(*trials):
+    """Return what gp suggests after trials of (dropout, state, values by epoch, value)."""
+    config = study_with("gp", startup=1)
+    space, study = distributions(config), optuna.create_study(direction="maximize")
+    for dropout, state, values, value in trials:
+        params = {"dropout": dropout, "weight_decay": 1e-3, "crop_padding": 4}
+        by_epoch = dict(enumerate(values, 1))
+        trial = create_trial(
+            state=state,
+            params=params,
+            distributions=space,
+            value=value,
+            intermediate_values=by_epoch,
+        )
+        study.add_trial(trial)
+    study.sampler = make_sampler(config, number=len(trials))
+    return study.ask(fixed_distributions=space).params
+
+
+# What is better at the first epoch is better at the end.
+WHOLE = [(0.1 * k, TrialState.COMPLETE, [0.1 * k] * 2, 0.1 * k) for k in (1, 2, 3, 4, 5)]
+
+
+def test_gp_takes_a_stopped_trial_for_one_that_came_to_its_expected_end():
+    stopped = (0.8, TrialState.PRUNED, [0.2], 0.2)
+    expected = expected_final([0.2], [values for _, _, values, _ in WHOLE])
+    ended = (0.8, TrialState.COMPLETE, [expected] * 2, expected)
+    assert expected == pytest.approx(0.2)
+    assert after(*WHOLE, stopped) == after(*WHOLE, ended)
+    assert after(*WHOLE, stopped)["dropout"] < 0.8 < after(*WHOLE)["dropout"]
+
+
+def test_gp_does_not_believe_a_stopped_trials_last_value():
+    late = [(d, state, [0.1, value], value) for d, state, _, value in WHOLE]
+    stopped = (0.8, TrialState.PRUNED, [0.01], 0.01)  # there all were alike
+    middle = (0.8, TrialState.COMPLETE, [0.1, 0.3], 0.3)
+    assert after(*late, stopped) == after(*late, middle)
+
+
+def test_gp_is_told_nothing_of_a_stopped_trial_that_four_whole_curves_do_not_judge():
+    few, stopped = WHOLE[:3], (0.8, TrialState.PRUNED, [0.2], 0.2)
+    failed = (0.8, TrialState.FAIL, [], None)
+    assert after(*few, stopped) == after(*few, failed)
+
+
+def test_gp_suggests_to_six_digits_so_that_another_processor_suggests_the_same():
+    asked = suggestions(study_with("gp"))[3:]
+    assert all(
+        p[name] == float(f"{p[name]:.6g}") for p in asked for name in ("dropout", "weight_decay")
+    )
+    assert all(0 <= p["dropout"] <= 0.9 and 1e-5 <= p["weight_decay"] <= 0.1 for p in asked)

@@ -146,6 +146,16 @@ BAD_STUDIES = {
         "num_trials: 1",
         "1: study.num_trials: must be >= 2, the baseline and every recipe, got 1",
     ),
+    "too-few-epochs": (
+        "num_trials: 4",
+        "num_trials: 4, max_total_epochs: 15",
+        "1: study.max_total_epochs: must be none or >= 16 (2 x 8), baseline and recipes whole",
+    ),
+    "epochs-not-counted": (
+        "num_trials: 4",
+        "num_trials: 4, max_total_epochs: all",
+        "1: study.max_total_epochs: must be an integer or none, got all",
+    ),
     "rung-in-the-warm-up": (
         "min_epochs: 4",
         "min_epochs: 3",
@@ -176,7 +186,7 @@ BAD_STUDIES = {
     "sampler": (
         "retrain:",
         "sampler: {name: tpu}\nretrain:",
-        "11: sampler.name: must be tpe, gp, random or qmc, got tpu",
+        "11: sampler.name: must be auto, tpe, gp, random or qmc, got tpu",
     ),
 }
 

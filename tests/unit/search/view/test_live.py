@@ -9,6 +9,7 @@ from rich.live import Live
 
 from fakes import HOST
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.progress import progress_of
 from search.study.records import TrialRecord
 from search.view import live
@@ -122,6 +123,18 @@ def test_plain_lines_carry_no_control_codes(ledger, clock):
     _, lines = plain_view(ledger)
     run(ledger, 0.1, 0.2, 0.3, 0.4)
     assert all(line.isprintable() for line in lines())
+
+
+def test_a_trial_that_is_paused_is_told_and_counted_apart(study_config):
+    times = iter([0.0, 1.0, 9.0])
+    config = with_budget(study_config, max_hours=5 / 3600)
+    ledger = Ledger.open(InMemoryStorage(), config, clock=lambda: next(times))
+    view, lines = plain_view(ledger)
+    run(ledger, 0.4, 0.5)
+    line = lines()[-1]
+    assert line.startswith("t0000 baseline PRUNED (budget) val_accuracy 0.5000 at epoch 2 | ")
+    assert "0/6 trials (1 paused), 2 of at most 2 epochs" in line
+    assert "budget the budget of 0.00138889 hours is used" in rendered(view, 120)
 
 
 def rendered(view, width):

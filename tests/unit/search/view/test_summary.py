@@ -5,6 +5,7 @@ from optuna.storages import InMemoryStorage
 
 from fakes import run
 from search.study.ledger import Ledger
+from search.study.policies import with_budget
 from search.study.progress import progress_of
 from search.view.summary import describe_study
 
@@ -52,9 +53,31 @@ def test_chosen_rungs_are_told_last_before_and_after_the_choice(study_config):
         assert describe_study(ledger).splitlines()[-1] == last
         run(ledger, value, value, value, value)
     assert describe_study(ledger).splitlines()[-1] == (
-        "rungs: epoch 3 ranks finals at rho 1.00 [-0.05, 0.99]; epoch 2 at 1.00: nobody is stopped"
+        "rungs: epoch 2 tells finals at r 1.00 [0.19, 0.99], ranks them at rho 1.00: "
+        "nobody is stopped"
     )
     assert progress_of(ledger).rungs == ledger.rules.choice(ledger.trials).sentence
+
+
+def test_the_sampler_that_was_chosen_is_told_with_its_reason(study_config):
+    sampler = dataclasses.replace(study_config.sampler, name="auto")
+    ledger = Ledger.open(InMemoryStorage(), dataclasses.replace(study_config, sampler=sampler))
+    assert describe_study(ledger).splitlines()[-1] == (
+        "sampler: gp, which finds more than tpe in as few trials; "
+        "stopped trials count by their expected end"
+    )
+
+
+def test_a_budget_that_is_used_is_told_last(study_config):
+    ledger = Ledger.open(InMemoryStorage(), with_budget(study_config, max_total_epochs=8))
+    for _ in range(2):
+        assert "budget" not in describe_study(ledger)
+        run(ledger, 0.1, 0.2, 0.3, 0.5)
+    assert describe_study(ledger).splitlines()[-2:] == [
+        "2 trials (2 COMPLETE), 8 epochs of 8 without stopping",
+        "the budget of 8 epochs is used: 4 trials were not begun; raise study.max_total_epochs, "
+        "then run the same command",
+    ]
 
 
 def test_a_study_without_a_complete_trial_has_its_totals(ledger):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import ray
 
-from search.engine.cluster import Grant, grant, slots_of, widen
+from search.engine.cluster import grant, widen
+from search.engine.grants import Crew, Grant, slots_of
 from search.study.errors import MachineError
 from search.study.sections import Resources
 
@@ -162,3 +163,18 @@ def test_few_jobs_are_spread_over_gpus_that_ray_would_leave_idle(
     granted = replace(granted, gpu_name="H200", mps_pipe="/pipe")
     slots = min(num_jobs, granted.slots) if gpus > granted.gpus else granted.slots
     assert widen(granted, num_jobs) == replace(granted, gpus=gpus, slots=slots)
+
+
+@pytest.mark.parametrize(
+    ("granted", "expected"),
+    [
+        pytest.param(Grant(1, 0, 4), Crew(4, 1), id="on-cpus-all"),
+        pytest.param(Grant(2.5, 0, 3), Crew(3, 2), id="threads-are-whole"),
+        pytest.param(Grant(0.5, 0, 4), Crew(4, 1), id="one-thread-at-least"),
+        pytest.param(Grant(1, 1, 8), Crew(1, 1), id="one-a-gpu"),
+        pytest.param(Grant(1, 0.3, 6), Crew(3, 1), id="those-of-one-gpu"),
+        pytest.param(Grant(1, 0.25, 2), Crew(2, 1), id="no-more-than-run"),
+    ],
+)
+def test_a_crew_is_who_slow_each_other_down(granted, expected):
+    assert granted.crew == expected
