@@ -76,10 +76,15 @@ class Race:
     _idle: float = 0.0
 
     def run(self, max_epochs_total: int) -> Outcome:
-        """Search until so many epochs are trained, all trials together; kept exactly."""
+        """Search until so many epochs are trained, all trials together; what runs then is cut off.
+
+        Kept exactly, unless the peer has an end of its own before.
+        """
         self._idle_since = [0.0] * self.workers
         self._occupy()
-        for _ in range(max_epochs_total):
+        epochs = 0
+        while self._ends and epochs < max_epochs_total:
+            epochs += 1
             self._now, number, epoch = heapq.heappop(self._ends)
             trial = self.trials[number]
             trial.epochs = epoch
@@ -95,7 +100,7 @@ class Race:
     def _occupy(self) -> None:
         """Let the idle workers ask, until the peer has nothing for them."""
         while self._idle_since and (work := self.peer.suggest()) is not None:
-            self._idle += self._now - self._idle_since.pop(0)
+            self._idle += self._now - self._idle_since.pop()
             if work.number == len(self.trials):
                 self.trials.append(self._begin(work))
             trial = self.trials[work.number]

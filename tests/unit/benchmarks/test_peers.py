@@ -60,12 +60,14 @@ def load(name):
         pytest.skip(f"{PEERS[name].package} is not installed here: {error}")
 
 
-@pytest.mark.parametrize("policy", ["none", "asha:25%,2", "random+asha:2,2", "auto"])
+@pytest.mark.parametrize("policy", ["tpe+none", "tpe+asha:25%,2", "random+asha:2,2", "auto"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_our_ledger_in_this_loop_gets_what_a_simulation_gets(policy, workers):
-    study = with_budget(parse_policy(policy).applied(CONFIG), num_trials=1000)
-    expected = simulate(study, Noisy(), workers=workers, seed=7, max_epochs_total=50)
-    assert race(Ours(CONFIG, 7, policy), budget=50, workers=workers, seed=7)[1] == expected
+    config = with_budget(CONFIG, max_total_epochs=50)
+    study = with_budget(parse_policy(policy).applied(config), num_trials=1000)
+    expected = simulate(study, Noisy(), workers=workers, seed=7)
+    assert race(Ours(config, 7, policy), budget=50, workers=workers, seed=7)[1] == expected
+    assert expected.epochs in range(50 - MAX_EPOCHS, 51)
 
 
 @pytest.mark.parametrize("name", PEERS)
