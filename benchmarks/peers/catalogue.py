@@ -38,9 +38,9 @@ class Entry:
 
 
 PEERS = {
+    "ours none": Entry("optuna", "ours", "Ours", ("tpe+none",)),
+    "ours asha:25%,2": Entry("optuna", "ours", "Ours", ("tpe+asha:25%,2",)),
     "ours auto": Entry("optuna", "ours", "Ours", ("auto",)),
-    "ours tpe+none": Entry("optuna", "ours", "Ours", ("tpe+none",)),
-    "ours tpe+asha:25%,2": Entry("optuna", "ours", "Ours", ("tpe+asha:25%,2",)),
     "optuna tpe": Entry("optuna", "optuna_alone", "OptunaAlone", ("none",)),
     "optuna tpe+median": Entry("optuna", "optuna_alone", "OptunaAlone", ("median",)),
     "optuna tpe+halving": Entry("optuna", "optuna_alone", "OptunaAlone", ("halving",)),

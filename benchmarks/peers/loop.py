@@ -76,15 +76,16 @@ class Race:
     _idle: float = 0.0
 
     def run(self, max_epochs_total: int) -> Outcome:
-        """Search until so many epochs are trained, all trials together; what runs then is cut off.
+        """Search until so many epochs are trained, all trials together, or nobody has work left.
 
-        Kept exactly, unless the peer has an end of its own before.
+        What runs when they are spent is cut off. Our ledger knows of them, and begins no trial that
+        the rest does not pay for whole.
         """
         self._idle_since = [0.0] * self.workers
         self._occupy()
-        epochs = 0
-        while self._ends and epochs < max_epochs_total:
-            epochs += 1
+        for _ in range(max_epochs_total):
+            if not self._ends:
+                break
             self._now, number, epoch = heapq.heappop(self._ends)
             trial = self.trials[number]
             trial.epochs = epoch

@@ -10,16 +10,11 @@ from search.study.space import StudyConfig
 from seresnet.epoch import EpochResult
 
 _NOWHERE = Host(node="", device="", dtype="", threads=0)
-_MANY = 10**6  # the budget ends a race, never the number of trials
+_MANY = 10**6  # `study.max_total_epochs` ends a race, never the number of trials
 
 
 class Ours:
-    """The ledger under a policy of `search.simulate`.
-
-    The loop cuts off what runs when the epochs are spent, ours as anybody's. Only with
-    `study.max_total_epochs`, which `search.simulate` sets, does the ledger begin nothing that
-    they do not pay for.
-    """
+    """The ledger under a policy of `search.simulate`."""
 
     def __init__(self, config: StudyConfig, seed: int, policy: str) -> None:
         study = with_budget(parse_policy(policy).applied(config), seed=seed, num_trials=_MANY)
