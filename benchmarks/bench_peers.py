@@ -136,10 +136,12 @@ def _regrets(searches: list[Search], curves: str) -> list[float]:
 
 def _goal(rows: Iterable[list[Search]], curves: str) -> float:
     """Return the most that a row may have on a family."""
-    every = [regrets for own in rows if (regrets := _regrets(own, curves))]
-    if not every:
+    every = [_regrets(own, curves) for own in rows]
+    most = max(len(regrets) for regrets in every)
+    if not most:
         return 0.0
-    best = min(every, key=fmean)
+    # A row of few seeds is no mark for the others.
+    best = min((regrets for regrets in every if len(regrets) == most), key=fmean)
     return max(1.1 * fmean(best), fmean(best) + (standard_error(best) or 0.0))
 
 

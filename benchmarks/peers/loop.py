@@ -76,11 +76,15 @@ class Race:
     _idle: float = 0.0
 
     def run(self, max_epochs_total: int) -> Outcome:
-        """Search until so many epochs are trained, all trials together, or nobody has work left."""
+        """Search until so many epochs are trained, all trials together, or nobody has work left.
+
+        What runs when they are spent is cut off. Our ledger knows of them, and begins no trial that
+        the rest does not pay for whole.
+        """
         self._idle_since = [0.0] * self.workers
         self._occupy()
         for _ in range(max_epochs_total):
-            if not self._ends:  # our ledger begins no trial that the rest does not pay for whole
+            if not self._ends:
                 break
             self._now, number, epoch = heapq.heappop(self._ends)
             trial = self.trials[number]
@@ -97,7 +101,7 @@ class Race:
     def _occupy(self) -> None:
         """Let the idle workers ask, until the peer has nothing for them."""
         while self._idle_since and (work := self.peer.suggest()) is not None:
-            self._idle += self._now - self._idle_since.pop(0)
+            self._idle += self._now - self._idle_since.pop()
             if work.number == len(self.trials):
                 self.trials.append(self._begin(work))
             trial = self.trials[work.number]

@@ -1,4 +1,4 @@
-"""Optuna alone, asked and told: TPE at its defaults, a pruner that is asked after each epoch."""
+"""Optuna alone, asked and told: a sampler at its defaults, a pruner asked after each epoch."""
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
@@ -9,6 +9,8 @@ from peers.given import as_params, baseline
 from peers.loop import Work
 from search.study.samplers import distributions
 from search.study.space import StudyConfig
+
+_SAMPLERS = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}
 
 
 def make_pruner(name: str, config: StudyConfig) -> BasePruner:
@@ -32,14 +34,22 @@ def make_pruner(name: str, config: StudyConfig) -> BasePruner:
 class OptunaAlone:
     """A study in memory; a trial that the pruner wants to end is told PRUNED, as Optuna says."""
 
-    def __init__(self, config: StudyConfig, seed: int, pruner: str) -> None:
+    def __init__(self, config: StudyConfig, seed: int, sampler: str, pruner: str) -> None:
+        """Make a study, its baseline enqueued.
+
+        Args:
+            config: ours.
+            seed: of the sampler.
+            sampler: `tpe` or `gp`.
+            pruner: of `make_pruner`.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._config = config
         self._space = distributions(config)
         self._trials: list[Trial] = []
         self._study = optuna.create_study(
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=seed),
+            sampler=_SAMPLERS[sampler](seed=seed),
             pruner=make_pruner(pruner, config),
         )
         self._study.enqueue_trial(baseline(config))
