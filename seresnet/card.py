@@ -141,7 +141,8 @@ def _provenance(metrics: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         dirty = " with changes" if metrics.get("dirty") else ""
         yield "code", f"commit `{metrics['commit']}`{dirty}"
     if "study" in metrics:
-        part = f"trial {metrics['trial']}" if "trial" in metrics else metrics.get("purpose", "")
+        run = f"{metrics.get('purpose', '')} run"
+        part = f"trial {metrics['trial']}" if "trial" in metrics else run
         yield "search", f"study `{metrics['study']}`, {part}"
     yield "trained", f"on {metrics['device']}, {metrics['dtype']}, {metrics['total_seconds']:.0f} s"
     versions = metrics["versions"]

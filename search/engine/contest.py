@@ -11,6 +11,7 @@ from search.engine.retraining import Job, clear_stale, train_jobs
 from search.study.contest import Run
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError
+from search.study.provenance import code_version
 from seresnet.epoch import EpochResult
 from seresnet.errors import DamagedError
 from seresnet.files import write_text
@@ -28,12 +29,13 @@ def jobs_of(
 ) -> list[Job]:
     """Return the training of each run, in a folder of its own under `folder`."""
     images = [content_hash(part) for part in (dataset.train, dataset.val)]
+    facts = {**provenance, "data": dataset.report, **code_version()}
     return [
         Job(
             run.config,
             (folder / run.name).resolve(),
             identity_of(run.config, images),
-            {**provenance, "data": dataset.report},
+            facts,
         )
         for run in runs
     ]

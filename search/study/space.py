@@ -45,7 +45,7 @@ _MAY_CHANGE = (
 class StudyConfig:
     """A whole study file, its defaults filled in.
 
-    With another trainable than the SE-ResNet `data`, `train` and `retrain` say nothing.
+    With another trainable than the SE-ResNet `data`, `train`, `confirm` and `retrain` say nothing.
 
     Raises:
         ValueError: a line `<dotted key>: <rule>, got <value>` for each rule broken.
@@ -177,7 +177,7 @@ def _plain(config: StudyConfig) -> dict[str, Any]:
     for domain in plain["space"].values():
         if not domain["integer"]:
             del domain["integer"]
-    for name in ("trainable",) if config.is_seresnet else ("data", "train", "retrain"):
+    for name in ("trainable",) if config.is_seresnet else ("data", "train", "confirm", "retrain"):
         del plain[name]
     points = [plain["baseline"], *plain["recipes"].values()]
     for name in filter(config.is_integer, config.space):

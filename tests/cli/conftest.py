@@ -29,6 +29,11 @@ def folder(tmp_path, study_file):
 class Trained(list):
     """Names of the runs trained; `interrupt NAME` in it beforehand interrupts that run once."""
 
+    def __init__(self):
+        super().__init__()
+        self.configs = {}
+        """Name to settings."""
+
     def accuracy(self, config):
         """What a run comes to: dropout costs, the warm-up does not, and no two runs are equal."""
         luck = math.sin(13 * config.seed + 5 * config.warmup_epochs + 90 * config.dropout)
@@ -40,6 +45,7 @@ class Trained(list):
                 self.remove(f"interrupt {job.folder.name}")
                 raise KeyboardInterrupt
             self.append(job.folder.name)
+            self.configs[job.folder.name] = job.config
             accuracy = self.accuracy(job.config)
             fakes.finish(job, accuracy=accuracy)
             observe(job, fakes.result(job.config.epochs, accuracy))

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 import fakes
-from search import confirm, retrain, tune
+from search import ablate, confirm, retrain, tune
 from search.results import read_runs
 from search.study.folder import StudyFolder, opened
 from search.study.space import load_study
@@ -40,6 +40,19 @@ def test_a_confirmation_prints_its_table_and_verdict_and_leaves_its_files(
     assert (config.confirm.top, config.confirm.seeds, config.confirm.epochs) == (1, (11, 12), 2)
     (start,) = json.loads(folder.provenance.read_text())["starts"]
     assert start["command"] == f"python -m search.confirm {shlex.join(command)}"
+
+
+def test_settings_of_the_retraining_alone_compare_nothing(command, folder, trained):
+    text = folder.study_file.read_text()
+    assert text.count("train: {}") == 1
+    folder.study_file.write_text(text.replace("train: {}", "train: {nesterov: true}"))
+    study = ["--study", str(folder.path)]
+    assert confirm.main(command) == 0
+    assert ablate.main(study) == 0
+    assert retrain.main(study) == 0
+    retrained = {name for name, config in trained.configs.items() if config.nesterov}
+    assert retrained == {"seed0"}
+    assert {"t0001-seed11", "revert-dropout-seed11"} < trained.configs.keys()
 
 
 def test_the_verdict_changes_when_the_baseline_is_the_better(

@@ -56,6 +56,14 @@ def test_the_card_says_where_the_model_comes_from(trained, row):
     assert row in (trained / "model_card.md").read_text().splitlines()
 
 
+def test_the_card_of_a_run_that_compares_settings_says_so(tiny_config, tmp_path):
+    facts = {"study": "f" * 32, "purpose": "confirm", "data": {"source": "synthetic"}}
+    data = make_synthetic(num=64, seed=1)
+    list(run(tiny_config, data, data, folder=tmp_path, device=CPU, provenance=facts))
+    card = (tmp_path / "model_card.md").read_text()
+    assert f"| search | study `{'f' * 32}`, confirm run |" in card.splitlines()
+
+
 def test_the_card_holds_the_hashes_of_model_settings_and_images(trained):
     card, metrics = (trained / "model_card.md").read_text(), read_metrics(trained)
     assert all(metrics[key] in card for key in ("model_sha256", "config_sha256", "train_sha256"))

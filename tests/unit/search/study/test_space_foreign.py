@@ -38,7 +38,7 @@ def test_its_file_says_nothing_of_networks_and_images_and_loads_back_equal():
     assert loads(text, StudyConfig) == config
     assert "trainable: train" in text
     assert "depth: {low: 1, high: 9, log: false, integer: true}" in text
-    assert not {"data:", "train:", "retrain:"} & set(text.split())
+    assert not {"data:", "train:", "confirm:", "retrain:"} & set(text.split())
 
 
 def test_the_file_of_a_seresnet_says_nothing_of_trainables(study_config):
