@@ -73,7 +73,7 @@ def _replay_with(arguments: Namespace) -> None:
     from search.study.counterfactual import replay_with
     from search.study.folder import StudyFolder
     from search.study.policies import parse_rungs
-    from search.study.space import load_study
+    from search.study.space import load_resolved
     from search.view.counterfactual import describe_counterfactual
 
     policy = parse_rungs(arguments.rungs)
@@ -84,7 +84,7 @@ def _replay_with(arguments: Namespace) -> None:
     else:
         from search.results import read_records
 
-        config = load_study(folder.study_file)
+        config = load_resolved(folder.study_file)
         trials = read_records(folder.path, list(config.space))
         order = [(trial.number, epoch) for trial in trials for epoch in sorted(trial.epochs)]
     found = replay_with(config, policy.applied(config), trials, order)

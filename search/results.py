@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,41 @@ from seresnet.files import write_csv
 if TYPE_CHECKING:  # pandas takes half a second to import; writing tables does without
     import pandas as pd
 
+    from search.study.ablation import Ablation
+
 _NUM_BEFORE_PARAMS = 4
 _RESULT_COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
 _EPOCH_COLUMNS = ["trial", *_RESULT_COLUMNS]
+RUN_COLUMNS = {
+    "trial": "string",
+    "name": "string",
+    "seed": "int64",
+    "epochs": "Int64",
+    "val_accuracy": "float64",
+    "val_accuracy_raw": "float64",
+    "val_loss": "float64",
+    "seconds": "float64",
+    "error": "string",
+    "device": "string",
+    "dtype": "string",
+    "threads": "Int64",
+}
+"""Columns of `confirm.csv` and their dtypes."""
+EFFECT_COLUMNS = {
+    "hyperparameter": "string",
+    "value": "float64",
+    "baseline": "float64",
+    "mean": "float64",
+    "loss": "float64",
+    "at_least": "float64",
+    "at_most": "float64",
+    "is_needed": "boolean",
+    "error": "string",
+    "trial": "string",
+    "epochs": "int64",
+    "seeds": "int64",
+}
+"""Columns of `ablate.csv` and their dtypes."""
 _numbers_of = attrgetter(*_RESULT_COLUMNS)  # dataclasses.asdict copies: most of a table's time
 _PAUSE = 49  # times as long as the last writing took: a fiftieth of the time goes into tables
 
@@ -83,13 +115,33 @@ def trial_row(trial: TrialRecord) -> dict[str, object]:
         "val_loss": last and last.val_loss,
         "epochs": len(epochs),
         "seconds": sum(e.seconds for e in epochs) if epochs else None,
-        "images_per_second": _mean([e.images_per_second for e in epochs]),
+        "images_per_second": _mean([e.images_per_second for e in epochs if e.images_per_second]),
         "seed": trial.seed,
         "attempts": trial.attempts,
         "error_kind": trial.error_kind,
         "error": trial.error,
         **(dataclasses.asdict(host) if host else {}),
     }
+
+
+def write_runs(path: Path, runs: Sequence[Mapping[str, object]]) -> None:
+    """Write `confirm.csv`: a row a configuration and seed.
+
+    Args:
+        path: of the table.
+        runs: the metrics of each run with `trial`, `name` and `seed`, or these and an `error`.
+    """
+    renamed = {"epochs": "epoch", "seconds": "total_seconds"}  # metrics are of the last epoch
+    rows = [{name: run.get(renamed.get(name, name)) for name in RUN_COLUMNS} for run in runs]
+    write_csv(path, list(RUN_COLUMNS), rows)
+
+
+def write_effects(path: Path, ablation: "Ablation") -> None:
+    """Write `ablate.csv`: a row a hyperparameter of the winner that the baseline has otherwise."""
+    whole = {"trial": ablation.trial, "epochs": ablation.epochs, "seeds": len(ablation.seeds)}
+    known = [{**dataclasses.asdict(effect), **whole} for effect in ablation.effects]
+    rows = [{name: row[name] for name in EFFECT_COLUMNS} for row in known]
+    write_csv(path, list(EFFECT_COLUMNS), rows)
 
 
 def read_trials(folder: Path) -> "pd.DataFrame":
@@ -175,6 +227,30 @@ def read_records(folder: Path, params: Sequence[str]) -> list[TrialRecord]:
             )
         records.append(record)
     return records
+
+
+def read_runs(folder: Path) -> "pd.DataFrame":
+    """Return `confirm.csv`, a row a configuration and seed.
+
+    Args:
+        folder: a study folder, such as `results/reg`.
+
+    Raises:
+        DataError: the folder holds no such table.
+    """
+    return _read(folder / "confirm.csv", RUN_COLUMNS)
+
+
+def read_effects(folder: Path) -> "pd.DataFrame":
+    """Return `ablate.csv`, a row a hyperparameter.
+
+    Args:
+        folder: a study folder, such as `results/reg`.
+
+    Raises:
+        DataError: the folder holds no such table.
+    """
+    return _read(folder / "ablate.csv", EFFECT_COLUMNS)
 
 
 def incumbent(trials: "pd.DataFrame") -> "pd.Series":

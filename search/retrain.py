@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import cli, work
+from search.confirm import confirm, is_due
 
 if TYPE_CHECKING:
     from search.engine.grants import Grant
@@ -23,8 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = cli.make_parser(
         "search.retrain",
-        "Retrain a study's best configuration to completion, once a seed, on all labelled images,\n"
-        "and write the submission. The same command again goes on where it was interrupted.",
+        "Retrain a study's winner to completion, once a seed, on all labelled images, and write\n"
+        "the submission. Who wins is confirmed first, where the study file asks for it. The same\n"
+        "command again goes on where it was interrupted.",
         "python -m search.retrain --study results/demo",
     )
     parser.add_argument("--study", type=Path, required=True, metavar="DIR", help="a study folder")
@@ -33,13 +35,9 @@ def _parser() -> ArgumentParser:
 
 
 def _body(arguments: Namespace) -> None:
-    from search.study.folder import StudyFolder
     from search.study.space import load_resolved
-    from seresnet.errors import DataError
 
-    folder = StudyFolder(arguments.study)
-    if not folder.study_file.is_file():
-        raise DataError(f"{folder.path}: holds no study", "name a folder such as results/demo")
+    folder = work.existing(arguments.study)
     with work.opened(folder.path, load_resolved(folder.study_file), arguments) as study:
         if is_delivered(study):
             cli.note(f"{folder.path}: done already")
@@ -51,27 +49,36 @@ def _body(arguments: Namespace) -> None:
 
 def is_delivered(study: work.Work) -> bool:
     """Return whether the present winner is retrained and its submission written."""
-    from search.engine.delivery import is_submitted, unfinished_jobs
+    from search.engine.delivery import unfinished_jobs
+    from search.engine.submitting import Order, is_submitted
 
-    if unfinished_jobs(study.folder, study.ledger, study.dataset):
+    if is_due(study) or unfinished_jobs(study.folder, study.ledger, study.dataset):
         return False
-    return study.test is None or is_submitted(study.folder, study.ledger, study.test)
+    if study.test is None:
+        return True
+    return is_submitted(study.folder, study.ledger, Order(study.test, study.folder.submission))
 
 
 def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
-    """Retrain the winner with each seed, then label the test images with the first seed's model."""
+    """Retrain the winner with each seed, then label the test images with the first seed's model.
+
+    Who wins is settled first, where the study file asks for that.
+    """
     from search.engine.cluster import widen
-    from search.engine.delivery import retrain_winner, submit
+    from search.engine.delivery import retrain_winner
+    from search.engine.submitting import Order, submit
 
     def observe(job: "Job", result: "EpochResult") -> None:
-        view.retrained(job.folder.name, result, job.config.epochs)
+        view.trained("retrain", job.folder.name, result, job.config.epochs)
 
+    if is_due(study):
+        confirm(study, granted, view)
     shared = widen(granted, len(study.ledger.config.retrain.seeds))
     retrain_winner(study.folder, study.ledger, study.dataset, shared, observe)
     if study.test is None:
         cli.note("no competition test file in the data folder, so no submission: see --test")
     else:
-        submit(study.folder, study.ledger, study.test, shared)
+        submit(study.folder, study.ledger, Order(study.test, study.folder.submission), shared)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from search.engine.course import Course
     from search.engine.grants import Grant
     from search.study.ledger import Ledger
-    from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
 
@@ -28,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = cli.make_parser(
         "search.tune",
-        "Search the hyperparameters of a study file, retrain the best to completion, write the\n"
-        "submission. The same command again goes on where it was interrupted.",
+        "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
+        "retrain the winner to completion, write the submission. The same command again goes on\n"
+        "where it was interrupted.",
         "python -m search.tune --space search_spaces/demo.yaml",
     )
     add = parser.add_argument
@@ -88,10 +88,7 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
             with work.watched(study) as view:
                 _search_and_deliver(study, view)
         if not _waits(ledger):
-            winner(ledger)  # without a completed trial there is no success to be told
-        if folder.submission.exists() and not is_delivered(study):
-            again = f"python -m search.retrain --study {path}"
-            cli.note(f"retrain/ and submission.csv are stale, of an earlier winner; anew: {again}")
+            winner(folder, ledger)  # without a completed trial there is no success to be told
         work.show(study)
 
 
@@ -130,24 +127,11 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
     """Run the trials; the tables follow them, and are whole whatever happens."""
     from search.engine.trial import trainable
     from search.engine.tuning import run_search
-    from search.results import Tables
 
     folder, ledger = study.folder, study.ledger
-    tables = Tables(ledger.trials, folder.path)
-
-    def observe(trial: "TrialRecord") -> None:
-        view.trial_changed(trial)
-        if not trial.is_running:
-            tables.note()
-            folder.clear_checkpoints(ledger.trials)
-            study.backups.note(ledger.num_events)
-
-    ledger.observe = observe
     function = trainable(ledger.config, folder.checkpoints, study.dataset, granted.mps_pipe)
-    try:
+    with work.followed(folder, ledger, study.backups, view):
         run_search(function, granted, course)
-    finally:
-        tables.write()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from search.study.dataset import Dataset
     from search.study.folder import StudyFolder
     from search.study.ledger import Ledger
+    from search.study.records import TrialRecord
     from search.study.space import StudyConfig
     from search.view.live import View
     from seresnet.data import Unlabelled
@@ -44,15 +45,37 @@ class Work:
         return stop
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add the options of all commands that read images, hold a study and start workers."""
+def add_options(parser: ArgumentParser, *, labels: bool = True) -> None:
+    """Add the options of all commands that read images, hold a study and start workers.
+
+    Args:
+        parser: of the command.
+        labels: whether it labels test images.
+    """
     add = parser.add_argument
     add("--data", type=Path, default=Path("data"), metavar="DIR", help="CIFAR-10; default: data")
     add("--download", action="store_true", help="fetch CIFAR-10 into the data folder")
-    add("--test", type=Path, metavar="FILE", help="images to label; default: looked for in --data")
+    parser.set_defaults(labels=labels)
+    if labels:
+        add("--test", type=Path, metavar="FILE", help="to label; default: looked for in --data")
     add("--storage", metavar="URL", help="of the study; default: study.db in its folder")
     add("--recover", action="store_true", help="take the last good backup of a damaged study")
     add("--address", metavar="A", help="of a running Ray cluster; default: this machine alone")
+
+
+def existing(path: Path) -> "StudyFolder":
+    """Return a study folder that a search has made.
+
+    Raises:
+        DataError: it holds no study.
+    """
+    from search.study.folder import StudyFolder
+    from seresnet.errors import DataError
+
+    folder = StudyFolder(path)
+    if not folder.study_file.is_file():
+        raise DataError(f"{folder.path}: holds no study", "name a folder such as results/demo")
+    return folder
 
 
 @contextmanager
@@ -76,7 +99,9 @@ def opened(path: Path, config: "StudyConfig", arguments: Namespace) -> Iterator[
 
         download(arguments.data)
     dataset = load_dataset(config.data, arguments.data)
-    test = load_test_images(config.data, arguments.data, arguments.test)
+    test = None
+    if arguments.labels:
+        test = load_test_images(config.data, arguments.data, arguments.test)
     backups = Backups(location.path, folder.backups)
     study = folders.opened(
         folder,
@@ -105,6 +130,29 @@ def watched(work: Work) -> Iterator["View"]:
     )
     with watch(work.ledger) as view:
         yield view
+
+
+@contextmanager
+def followed(
+    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", view: "View"
+) -> Iterator[None]:
+    """Let view, tables and backups follow the trials; the tables are whole, whatever happens."""
+    from search.results import Tables
+
+    tables = Tables(ledger.trials, folder.path)
+
+    def observe(trial: "TrialRecord") -> None:
+        view.trial_changed(trial)
+        if not trial.is_running:
+            tables.note()
+            folder.clear_checkpoints(ledger.trials)
+            backups.note(ledger.num_events)
+
+    ledger.observe = observe
+    try:
+        yield
+    finally:
+        tables.write()
 
 
 @contextmanager
@@ -167,9 +215,38 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 
 
 def show(work: Work) -> None:
-    """Print the best trials and the paths of what was made."""
+    """Print the best trials, what is known of the winner, and the paths of what was made."""
+    from search.study.records import incumbent
     from search.view.summary import describe_study
 
     cli.output(describe_study(work.ledger))
+    if incumbent(work.ledger.trials) is not None:
+        _show_winner(work)
     for path in work.folder.products():
         cli.output(str(path))
+
+
+def _show_winner(work: Work) -> None:
+    """Print confirmation and ablation; what was made for an earlier state is called stale."""
+    from search.engine.ablating import ablation_of
+    from search.engine.confirming import confirmation_of
+    from search.engine.delivery import is_stale, winner
+    from search.view.ablation import describe_ablation
+    from search.view.confirmation import describe_confirmation
+
+    folder, ledger = work.folder, work.ledger
+    if (confirmation := confirmation_of(folder, ledger)) is not None:
+        cli.output(describe_confirmation(confirmation))
+    elif folder.confirmation.exists():
+        _call_stale(folder, "confirm.json", "confirm")
+    if (ablation := ablation_of(folder, ledger, winner(folder, ledger))) is not None:
+        cli.output(describe_ablation(ablation))
+    elif folder.ablation.exists():
+        _call_stale(folder, "ablate.json", "ablate")
+    if is_stale(folder, ledger, work.dataset):
+        _call_stale(folder, "what was retrained and submitted", "retrain")
+
+
+def _call_stale(folder: "StudyFolder", what: str, command: str) -> None:
+    again = f"python -m search.{command} --study {folder.path}"
+    cli.note(f"{what} is stale, of an earlier state of the study; anew: {again}")

@@ -1,18 +1,21 @@
-"""`python -m seresnet train`: one training, for people who only want the network."""
+"""`python -m seresnet`: one training, and what to do with its model; no search."""
 
 import argparse
 import ast
 import dataclasses
 import difflib
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seresnet.config import TrainConfig
 from seresnet.errors import ConfigError, SystemRefusalError, UserError
+from seresnet.model_commands import Body, add_commands
 
 if TYPE_CHECKING:
     from seresnet.data import Split
@@ -27,24 +30,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code.
 
     Returns:
-        0 done; 1 diverged; 2 wrong usage or input; 3 the system refused a file, or
-        another process trains in this folder; 130 interrupted.
+        0 done; 1 diverged, or an export that is not faithful; 2 wrong usage or input; 3 the
+        system refused a file, or another process trains in this folder; 130 interrupted.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
     typed = sys.argv[1:] if argv is None else argv
     try:
-        return _train(arguments)
+        code: int = arguments.run(arguments)
+        return code
     except UserError as error:
         print(error.as_text(), file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         refusal = SystemRefusalError(error)
         print(refusal.as_text(), file=sys.stderr)
         return refusal.exit_code
     except KeyboardInterrupt:
         command = shlex.join(["python", "-m", "seresnet", *typed])
-        print(f"interrupted: every finished epoch is kept; to go on: {command}", file=sys.stderr)
+        kept = "every finished epoch is kept; to go on" if arguments.run is _train else "again"
+        print(f"interrupted: {kept}: {command}", file=sys.stderr)
         return 130
 
 
@@ -57,17 +65,44 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    train = commands.add_parser(
+
+    def add_command(
+        name: str, body: Body, *, title: str, text: str, example: str
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=title,
+            description=text,
+            epilog=f"example:\n  python -m seresnet {name} {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        made.set_defaults(run=partial(_print, body))
+        return made
+
+    train = add_command(
         "train",
-        help="train one network and save it",
-        description="Train one network on CIFAR-10, evaluate it after each epoch, save it.\n"
+        lambda _: iter(()),
+        title="train one network and save it",
+        text="Train one network on CIFAR-10, evaluate it after each epoch, save it.\n"
         "The same command again goes on where it was interrupted.",
-        epilog="example:\n  python -m seresnet train --data synthetic --epochs 5 "
-        '--set warmup_epochs=1 --set "channels=(8, 16, 32, 64)"',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        example="--data synthetic --epochs 5 --set warmup_epochs=1 "
+        '--set "channels=(8, 16, 32, 64)"',
     )
-    add = train.add_argument
+    train.set_defaults(run=_train)
+    _add_train_options(train)
+    add_commands(add_command)
+    return parser
+
+
+def _print(body: Body, arguments: argparse.Namespace) -> int:
+    for line in body(arguments):
+        print(line)
+    return 0
+
+
+def _add_train_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--data", required=True, metavar="DIR", help="CIFAR-10's folder, or: synthetic")
     add("--download", action="store_true", help="fetch CIFAR-10 into that folder")
     add("--epochs", type=int, metavar="N", help="length of the schedule; default: 250")
@@ -76,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("results/seresnet"), metavar="DIR", help="of the model")
     add("--device", help="such as cuda:0; default: the first GPU, else the CPU")
     add("--threads", type=_count, metavar="N", help="CPU threads; default: PyTorch's choice")
-    return parser
 
 
 def _count(text: str) -> int:
@@ -123,7 +157,7 @@ def _value(name: str, text: str, default: object) -> object:
     if isinstance(default, str):
         return text
     try:
-        value = ast.literal_eval(text)
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (SyntaxError, TypeError, ValueError):
         value = text
     if isinstance(default, tuple) and isinstance(value, list | tuple):
@@ -142,6 +176,7 @@ def _value(name: str, text: str, default: object) -> object:
 def _train(arguments: argparse.Namespace) -> int:
     import torch
 
+    from seresnet.device import choose_device
     from seresnet.fence import StaleAttemptError
     from seresnet.run import identity, is_finished, read_metrics, run
     from seresnet.train import DivergedError
@@ -154,7 +189,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if is_finished(out, identity(config, train_data, val_data)):
         print(f"{out}: done already", file=sys.stderr)
     else:
-        device = _device(arguments.device)
+        device = choose_device(arguments.device)
         results = run(
             config,
             train_data,
@@ -216,22 +251,6 @@ def _read_data(arguments: argparse.Namespace) -> "tuple[Split, Split | None, Spl
         return labelled, None, test_data
     train_data, val_data = hold_out(labelled, num_val=num_val, seed=0)
     return train_data, val_data, test_data
-
-
-def _device(name: str | None) -> Any:
-    import torch
-
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    hint = "use cpu, cuda or cuda:N"
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise ConfigError(f"--device {name}: must be a CPU or a CUDA GPU", hint)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"--device {name}: {str(error).splitlines()[0]}", hint) from error
-    return device
 
 
 def _row(result: "EpochResult") -> str:

@@ -5,18 +5,18 @@ image. Nothing here draws a number, reads a value back to the host or has a shap
 the data, so a step can be captured in a CUDA graph.
 """
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from seresnet.config import TrainConfig
+from seresnet.device import constant
+from seresnet.trivial_augment import trivial_augment
 
 # Columns of `draws_NK`: the factors of brightness, contrast and saturation, the shift of hue (0:4);
 # the sort keys that order these four (4:8); row and column of the crop (8:10); flip (10); row and
-# column of cutout's centre (11:13).
-NUM_DRAWS = 13
+# column of cutout's centre (11:13); operation, magnitude and sign of TrivialAugment (13:16).
+NUM_DRAWS = 16
 
 _GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # as in torchvision; they sum to 0.9999
 
@@ -24,8 +24,8 @@ _GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # as in torchvision; they sum to 0.9999
 def augment(images_NCHW: Tensor, draws_NK: Tensor, config: TrainConfig) -> Tensor:
     """Return images as the network sees them in training: the seed recipe's chain, in its order.
 
-    Colour jitter, random crop with zero padding, flip, normalise, cutout. The padding is black
-    because the jitter comes before the crop.
+    Colour jitter, random crop with zero padding, flip, normalise, cutout; TrivialAugment after the
+    flip where it is asked for. The padding is black because the jitter comes before the crop.
 
     Args:
         images_NCHW: (n, 3, 32, 32), uint8.
@@ -47,6 +47,8 @@ def augment(images_NCHW: Tensor, draws_NK: Tensor, config: TrainConfig) -> Tenso
     offsets_N2 = _integers(draws_NK[:, 8:10], 2 * config.crop_padding + 1)
     images = random_crop(images, offsets_N2=offsets_N2, padding=config.crop_padding)
     images = random_flip(images, flip_N=draws_NK[:, 10] < config.flip_probability)
+    if config.trivial_augment:
+        images = trivial_augment(images, draws_NK[:, 13:16])
     images = normalise(images, config.mean, config.std)
     centres_N2 = _integers(draws_NK[:, 11:13], images.shape[-1])
     return cutout(images, centres_N2=centres_N2, size=config.cutout_size)
@@ -123,8 +125,8 @@ def normalise(
 ) -> Tensor:
     """Return (images - mean) / std of each channel; (n, 3, h, w), float, std > 0."""
     device = images_NCHW.device
-    mean_C11 = _constant(mean, device)[:, None, None]
-    std_C11 = _constant(std, device)[:, None, None]
+    mean_C11 = constant(mean, device)[:, None, None]
+    std_C11 = constant(std, device)[:, None, None]
     return (images_NCHW - mean_C11).div_(std_C11)
 
 
@@ -157,10 +159,12 @@ def mixup(images_NCHW: Tensor, *, partners_N: Tensor, lam: Tensor | float) -> Te
     Args:
         images_NCHW: (n, c, h, w), float.
         partners_N: (n,), int64, a permutation of the batch.
-        lam: share of the image itself, in [0, 1]; a tensor is 0-dimensional and of the images'
-            dtype and device. 1 returns the very values of the images.
+        lam: share of the image itself, in [0, 1]; a tensor is of the images' dtype and device, one
+            number or (h, w). 1 returns the very values of the images, and a map of 0 inside a box
+            and 1 outside is CutMix.
 
-    Source: Zhang et al. 2018, https://arxiv.org/abs/1710.09412, section 2.
+    Source: Zhang et al. 2018, https://arxiv.org/abs/1710.09412, section 2; Yun et al. 2019,
+    https://arxiv.org/abs/1905.04899, section 3.1.
     """
     return torch.lerp(images_NCHW[partners_N], images_NCHW, lam)
 
@@ -168,8 +172,8 @@ def mixup(images_NCHW: Tensor, *, partners_N: Tensor, lam: Tensor | float) -> Te
 def _jitter_values(draws_N4: Tensor, config: TrainConfig) -> tuple[Tensor, ...]:
     """Return the factors of brightness, contrast and saturation and the shift of hue, (n,) each."""
     strengths = (config.brightness, config.contrast, config.saturation)
-    low = _constant((*(1 - x for x in strengths), -config.hue), draws_N4.device)
-    width = _constant((*(2 * x for x in strengths), 2 * config.hue), draws_N4.device)
+    low = constant((*(1 - x for x in strengths), -config.hue), draws_N4.device)
+    width = constant((*(2 * x for x in strengths), 2 * config.hue), draws_N4.device)
     return torch.addcmul(low, draws_N4, width).unbind(1)
 
 
@@ -207,7 +211,7 @@ def _shift_hue(images_NCHW: Tensor, hue_N: Tensor) -> Tensor:
     sixths = 2 - (red + top - green - blue) / spread.clamp_min(1e-6)
     hue = torch.copysign(sixths, green - blue) / 6 + hue_N[:, None, None, None]
 
-    centres_C11 = _constant((0.0, 1 / 3, 2 / 3), images_NCHW.device)[:, None, None]
+    centres_C11 = constant((0.0, 1 / 3, 2 / 3), images_NCHW.device)[:, None, None]
     distance = hue - centres_C11
     distance = (distance - distance.round()).abs_()
     share = distance.mul_(-6).add_(2).clamp_(0.0, 1.0)
@@ -217,9 +221,3 @@ def _shift_hue(images_NCHW: Tensor, hue_N: Tensor) -> Tensor:
 def _integers(uniforms: Tensor, end: int) -> Tensor:
     """Return int64 in [0, end) of uniforms in [0, 1): 24 bits times `end` never round up to it."""
     return (uniforms * end).long()
-
-
-@functools.lru_cache(maxsize=256)
-def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return (k,) float32, kept: a CUDA graph can not capture a copy from the host's memory."""
-    return torch.tensor(values, dtype=torch.float32, device=device)

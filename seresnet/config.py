@@ -7,7 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-_LATER = ("compile",)
+_LATER = (
+    "compile", "nesterov", "decay_norms", "alternating_flip", "trivial_augment",
+    "cutmix_probability",
+)  # fmt: skip
 """Fields that the first version did not have."""
 
 
@@ -32,9 +35,13 @@ class TrainConfig:
     warmup_epochs: int = 15
     """Linear warm-up before the cosine; epochs, [0, epochs)."""
     momentum: float = 0.9
-    """Momentum of SGD, without Nesterov's correction; [0, 1)."""
+    """Momentum of SGD; [0, 1)."""
+    nesterov: bool = False
+    """Whether a step looks ahead along the momentum; needs momentum > 0."""
     weight_decay: float = 5e-4
-    """L2 penalty on all parameters, norms and biases included; >= 0."""
+    """L2 penalty; >= 0."""
+    decay_norms: bool = True
+    """Whether the penalty falls on norms and biases too, or on the other weights alone."""
     label_smoothing: float = 0.08
     """Share of the target that is spread evenly over the classes; [0, 1)."""
     dropout: float = 0.2
@@ -43,8 +50,14 @@ class TrainConfig:
     """Parameter of mixup's Beta(alpha, alpha) in the first epoch; >= 0, 0 turns mixup off."""
     mixup_alpha_end: float = 0.1
     """Floor that alpha decays to: max(min(end, start), start * (1 - e / epochs)); >= 0."""
+    cutmix_probability: float = 0.0
+    """Share of the batches that CutMix blends in place of mixup; [0, 1], 0 is off."""
     flip_probability: float = 0.5
     """Probability of a horizontal flip; [0, 1]."""
+    alternating_flip: bool = False
+    """Whether an image is flipped in every other epoch; needs a flip_probability of 0.5."""
+    trivial_augment: bool = False
+    """Whether each image goes through one random operation of TrivialAugment after the flip."""
     crop_padding: int = 4
     """Zero pixels added on each side before a random crop back to 32x32; [0, 32]."""
     brightness: float = 0.2
@@ -88,8 +101,8 @@ class TrainConfig:
         }
         below_one = ("momentum", "label_smoothing", "dropout", "ema_decay")
         up_to = {
-            "lr_end_factor": 1, "flip_probability": 1, "brightness": 1, "contrast": 1,
-            "saturation": 1, "hue": 0.5, "crop_padding": 32, "cutout_size": 32,
+            "lr_end_factor": 1, "cutmix_probability": 1, "flip_probability": 1, "brightness": 1,
+            "contrast": 1, "saturation": 1, "hue": 0.5, "crop_padding": 32, "cutout_size": 32,
         }  # fmt: skip
         rules: list[tuple[str, bool, str]] = []
         for name, low in at_least.items():
@@ -120,11 +133,18 @@ class TrainConfig:
 
     def _relation_problems(self) -> list[str]:
         """Return a line for each pair of fields that do not fit together."""
-        if self.warmup_epochs < 0:
-            return [f"warmup_epochs: must be >= 0, got {self.warmup_epochs}"]
-        if self.warmup_epochs >= self.epochs >= 1:
-            return [f"warmup_epochs: must be < epochs ({self.epochs}), got {self.warmup_epochs}"]
-        return []
+        warmup, flip, rules = self.warmup_epochs, self.flip_probability, []
+        if warmup < 0:
+            rules.append(f"warmup_epochs: must be >= 0, got {warmup}")
+        elif warmup >= self.epochs >= 1:
+            rules.append(f"warmup_epochs: must be < epochs ({self.epochs}), got {warmup}")
+        if self.alternating_flip and flip != 0.5:
+            rules.append(
+                f"flip_probability: must be 0.5 where alternating_flip is true, got {flip}"
+            )
+        if self.nesterov and self.momentum == 0:
+            rules.append("momentum: must be > 0 where nesterov is true, got 0")
+        return rules
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the settings as sorted JSON: the same in any process.

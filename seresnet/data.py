@@ -96,7 +96,7 @@ def load_labelled(root: Path) -> Split:
             f"{folder}: all five batches are needed, missing {', '.join(missing)}",
             hint="unpack cifar-10-python.tar.gz again, or let --download complete the folder",
         )
-    parts = [_read_batch(folder / name) for name in _TRAIN_FILES]
+    parts = [read_batch(folder / name) for name in _TRAIN_FILES]
     return Split(
         images=torch.from_numpy(np.concatenate([images for images, _ in parts])),
         labels=torch.from_numpy(np.concatenate([labels for _, labels in parts])),
@@ -112,7 +112,7 @@ def load_test(root: Path) -> Split | None:
     folder = _batches_folder(root)
     if folder is None or not (folder / "test_batch").is_file():
         return None
-    images, labels = _read_batch(folder / "test_batch")
+    images, labels = read_batch(folder / "test_batch")
     return Split(images=_tensor(images), labels=torch.from_numpy(labels))
 
 
@@ -216,7 +216,7 @@ def _batches_folder(root: Path) -> Path | None:
     return next((f for f in folders if any((f / name).is_file() for name in names)), None)
 
 
-def _read_batch(path: Path) -> tuple[_Array, _Integers]:
+def read_batch(path: Path) -> tuple[_Array, _Integers]:
     """Return images (n, 3, 32, 32) uint8, maybe read-only, and labels (n,) int64 of one batch."""
     content = load_pickle(path)
     images = _images(content, path, planar_only=True)

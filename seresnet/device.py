@@ -1,12 +1,34 @@
 """What a device computes in: bfloat16 where its hardware does, else float32."""
 
+import functools
 from typing import Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from seresnet.errors import ConfigError
 
 Model = TypeVar("Model", bound=nn.Module)
 _BF16_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Return the device that a person named; the first GPU, else the CPU, if none was named.
+
+    Raises:
+        ConfigError: it is neither a CPU nor a CUDA GPU, or is not there.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    hint = "use cpu, cuda or cuda:N"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise ConfigError(f"--device {name}: must be a CPU or a CUDA GPU", hint)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device {name}: {str(error).splitlines()[0]}", hint) from error
+    return device
 
 
 def place(model: Model, device: torch.device) -> Model:
@@ -39,3 +61,9 @@ def resolve_precision(
     if precision == "auto":
         return torch.bfloat16 if has_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+@functools.lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return (k,) float32, kept: a CUDA graph can not capture a copy from the host's memory."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

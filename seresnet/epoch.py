@@ -9,17 +9,17 @@ class EpochResult:
 
     epoch: int
     """From 1."""
-    train_loss: float
-    """Mean over the epoch's images, with smoothing and mixup; nats."""
+    train_loss: float | None
+    """Mean over the epoch's images, with smoothing and mixup; nats; None if not told."""
     val_loss: float | None
     """Cross-entropy of the averaged weights, without smoothing; nats; None if not evaluated."""
     val_accuracy: float | None
     """Of the averaged weights; fraction in [0, 1]."""
     val_accuracy_raw: float | None
     """Of the raw weights; fraction in [0, 1]."""
-    lr: float
-    """Learning rate of the epoch."""
+    lr: float | None
+    """Learning rate of the epoch; None where there is none to tell."""
     seconds: float
     """Wall clock of training and evaluation."""
-    images_per_second: float
-    """Training images over the wall clock of training alone."""
+    images_per_second: float | None
+    """Training images over the wall clock of training alone; None if not counted."""

@@ -96,7 +96,10 @@ def load_weights(module: nn.Module, weights: object, where: str) -> None:
             f"{where} holds values that are not finite in {bad} of {len(theirs)} tensors",
             "train again with a lower lr",
         )
-    module.load_state_dict(theirs)
+    # Not `load_state_dict`, which believes the version that a file claims for a module.
+    with torch.no_grad():
+        for name, tensor in ours.items():
+            tensor.copy_(theirs[name])
 
 
 def num_not_finite(values: Any) -> int:

@@ -20,12 +20,14 @@ from seresnet.draws import beta, derive_seed, permutation, uniform
 from seresnet.schedule import lr_factor
 
 # Streams of random numbers: each use has its own, so that a new one leaves the others alone.
-_ORDER, _AUGMENT, _MIXUP, _PARTNERS, _DROPOUT = range(5)
+_ORDER, _AUGMENT, _MIXUP, _PARTNERS, _DROPOUT, _CUTMIX, _FLIP = range(7)
+_FLIP_COLUMN = 10  # of the draws of `augment`
+_SIDE = 32  # pixels
 _CHUNK = 2**22  # numbers drawn at once for the dropout masks: 32 MB of 64-bit integers
 
 SETTINGS = (
     "epochs", "seed", "lr", "lr_end_factor", "warmup_epochs", "momentum", "weight_decay",
-    "label_smoothing", "dropout", "mixup_alpha", "mixup_alpha_end", "ema_decay",
+    "label_smoothing", "dropout", "mixup_alpha", "mixup_alpha_end", "ema_decay", "alternating_flip",
 )  # fmt: skip
 """The fields of `TrainConfig` that reach a step through these tables alone.
 
@@ -42,6 +44,7 @@ class Row:
     partners_N: Tensor
     is_kept_NC: Tensor
     lam: Tensor
+    share_HW: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ class Plan:
     is_kept_SNC: Tensor
     """Whether dropout keeps a feature; bool."""
     lam_S: Tensor
-    """Mixup's share of an image in its blend."""
+    """Share of an image's label in its blend."""
+    share_SHW: Tensor
+    """Share of an image in each of its pixels; (S, 1, 1) where CutMix is off."""
     decay_S: Tensor
     """Decay of the averaged weights."""
     settings: Tensor
@@ -82,6 +87,7 @@ class Plan:
             partners_SN=table(N, dtype=torch.int64),
             is_kept_SNC=table(N, config.channels[-1], dtype=torch.bool),
             lam_S=table(),
+            share_SHW=table(_SIDE, _SIDE) if config.cutmix_probability else table(1, 1),
             decay_S=table(),
             settings=torch.zeros(5, device=device),
         )
@@ -150,21 +156,31 @@ class Plan:
         indices, draws, partners, is_kept = (
             table.index_select(0, step)[0, :size] for table in tables
         )
-        return Row(indices, draws, partners, is_kept, self.lam_S.index_select(0, step)[0])
+        lam, share = (table.index_select(0, step)[0] for table in (self.lam_S, self.share_SHW))
+        return Row(indices, draws, partners, is_kept, lam, share)
 
     def _draw_images(self, config: TrainConfig, epoch: int) -> None:
         """Draw the order of the images, and what is drawn for each of them."""
         num_images, device = sum(self.sizes), self.indices_SN.device
         order = permutation(derive_seed(config.seed, _ORDER, epoch), num_images, device)
         draws = uniform(derive_seed(config.seed, _AUGMENT, epoch), order, NUM_DRAWS)
+        if config.alternating_flip:
+            # Drawn once a run; half a turn on, a draw below 0.5 lies above it, and the other way.
+            once = uniform(derive_seed(config.seed, _FLIP), order, 1)[:, 0]
+            draws[:, _FLIP_COLUMN] = (once + epoch % 2 / 2) % 1
         self.indices_SN.view(-1)[:num_images].copy_(order)
         self.draws_SNK.view(-1, NUM_DRAWS)[:num_images].copy_(draws)
 
     def _draw_blends(self, config: TrainConfig, epoch: int) -> None:
-        """Draw mixup's shares and partners; without mixup an image's share is 1."""
+        """Draw the shares and partners of mixup or CutMix; without both an image's share is 1."""
         alpha, key = mixup_alpha_at(config, epoch), derive_seed(config.seed, _MIXUP, epoch)
         steps, device = range(len(self.sizes)), self.indices_SN.device
-        self.lam_S.copy_(torch.tensor([beta(key, step, alpha) for step in steps]))
+        lam_S = torch.tensor([beta(key, step, alpha) for step in steps])
+        share_SHW = lam_S[:, None, None].expand(self.share_SHW.shape)
+        if config.cutmix_probability:
+            lam_S, share_SHW = _with_cutmix(lam_S, share_SHW, config, epoch)
+        self.lam_S.copy_(lam_S)
+        self.share_SHW.copy_(share_SHW)
         keys = [derive_seed(config.seed, _PARTNERS, epoch, step) for step in steps]
         last = self.sizes[-1]
         self.partners_SN.copy_(permutation(keys, self.sizes[0], device))
@@ -185,3 +201,31 @@ def mixup_alpha_at(config: TrainConfig, epoch: int) -> float:
     """Return mixup's alpha in an epoch (from 0): from its start down to its floor."""
     floor = min(config.mixup_alpha_end, config.mixup_alpha)
     return max(floor, config.mixup_alpha * (1 - epoch / config.epochs))
+
+
+def _with_cutmix(
+    lam_S: Tensor, share_SHW: Tensor, config: TrainConfig, epoch: int
+) -> tuple[Tensor, Tensor]:
+    """Return mixup's shares, replaced by CutMix's in the steps that are drawn for it.
+
+    A box of the partner's pixels covers a uniform share of the image, less what of it lies outside;
+    the label's share is that of the pixels that are left.
+
+    Source: Yun et al. 2019, https://arxiv.org/abs/1905.04899, section 3.1, alpha 1.
+    """
+    S, H, W = share_SHW.shape
+    key = derive_seed(config.seed, _CUTMIX, epoch)
+    chosen, area, row, column = uniform(key, torch.arange(S), 4).unbind(1)
+    half = (0.5 * area.sqrt() * H).floor()
+    is_in_row = _is_within(half, (row * H).floor(), H)[:, :, None]
+    is_in_column = _is_within(half, (column * W).floor(), W)[:, None, :]
+    kept = 1.0 - (is_in_row & is_in_column).float()
+    is_chosen = chosen < config.cutmix_probability
+    lam_S = torch.where(is_chosen, kept.mean((1, 2)), lam_S)
+    return lam_S, torch.where(is_chosen[:, None, None], kept, share_SHW)
+
+
+def _is_within(half_S: Tensor, centre_S: Tensor, size: int) -> Tensor:
+    """Return (S, size): whether a pixel lies in [centre - half, centre + half)."""
+    # From pixel centres the half-open range is symmetrical.
+    return (torch.arange(size) + 0.5 - centre_S[:, None]).abs() < half_S[:, None]

@@ -5,19 +5,22 @@ import dataclasses
 import hashlib
 import json
 import logging
+import platform
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seresnet import checkpoint
+from seresnet.card import write_card
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.epoch import EpochResult
 from seresnet.errors import CheckpointError, DamagedError
+from seresnet.evaluation import LAST
 from seresnet.failpoints import reach
 from seresnet.fence import Fence
 from seresnet.files import sha256_of, write_csv, write_text
@@ -44,8 +47,9 @@ def run(
     """Train to completion, yielding every epoch's result, those of an earlier start included.
 
     Writes `checkpoints/` while it runs (two, deleted at the end), `epochs.csv` after each epoch,
-    and last `model.pt` (the averaged weights) and `metrics.json`: the latter's presence says that
-    the run is complete. Of a complete run the stored results are checked and yielded.
+    and last `model.pt` (the averaged weights), `last.pt` (the last step's, where those differ),
+    `model_card.md` and `metrics.json`, whose presence says that the run is complete. Of a complete
+    run the stored results are checked and yielded.
 
     Args:
         config: a folder that holds a run with other settings, or on other images, is refused.
@@ -86,7 +90,8 @@ def run(
         with fence.held():
             _write_epochs(state, folder)
         yield result
-    report = {**_test(state, test_data), **provenance}
+    facts = {"num_train_images": len(train_data), "train_sha256": content_hash(train_data)}
+    report = {**_test(state, test_data), **facts, **provenance}
     with fence.held():
         _write_epochs(state, folder)
         _finish(state, folder, report)
@@ -95,9 +100,13 @@ def run(
 
 def identity(config: TrainConfig, train_data: Split, val_data: Split | None) -> str:
     """Return a SHA-256 that two runs share if their settings and images are equal."""
-    parts = [config.fingerprint(), content_hash(train_data)]
-    parts += [] if val_data is None else [content_hash(val_data)]
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+    images = [content_hash(part) for part in (train_data, val_data) if part is not None]
+    return identity_of(config, images)
+
+
+def identity_of(config: TrainConfig, images: Sequence[str]) -> str:
+    """Return `identity` from the hashes of the images to train on and, if any, to judge by."""
+    return hashlib.sha256("/".join([config.fingerprint(), *images]).encode()).hexdigest()
 
 
 def claim(folder: Path, owner: str) -> None:
@@ -149,6 +158,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         path = folder / name
         if not path.is_file() or sha256_of(path) != metrics.get(key):
             raise _damaged(path, f"{key} in {_METRICS} differs")
+    last = folder / LAST  # nobody needs it to go on, so it may be deleted
+    if last.is_file() and sha256_of(last) != metrics.get("last_sha256"):
+        raise _damaged(last, f"last_sha256 in {_METRICS} differs")
     return metrics
 
 
@@ -210,12 +222,15 @@ def _finish(state: TrainState, folder: Path, provenance: Mapping[str, object]) -
     model_path = folder / _MODEL
     reach("before-model", folder.name)
     save_model(state.average, state.config, model_path)
+    if state.config.ema_decay:
+        save_model(state.model, state.config, folder / LAST)
     reach("after-model", folder.name)
     metrics = {
         **dataclasses.asdict(state.history[-1]),
         "total_seconds": sum(result.seconds for result in state.history),
         "weights": "averaged" if state.config.ema_decay else "raw",
         "model_sha256": sha256_of(model_path),
+        **({"last_sha256": sha256_of(folder / LAST)} if state.config.ema_decay else {}),
         "epochs_sha256": sha256_of(folder / _EPOCHS),
         "num_parameters": num_parameters(state.model),
         "device": str(state.device),
@@ -223,7 +238,9 @@ def _finish(state: TrainState, folder: Path, provenance: Mapping[str, object]) -
         "threads": torch.get_num_threads(),
         "config": dataclasses.asdict(state.config),
         "config_sha256": state.config.fingerprint(),
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__)},
         **provenance,
     }
+    write_card(folder, metrics)
     metrics["metrics_sha256"] = _hash(metrics)
     write_text(folder / _METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")

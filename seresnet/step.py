@@ -59,6 +59,7 @@ class Stepper:
             self._forward = torch.compile(network)
         elif config.compile:
             _log.warning("compile: is off on a CPU, where it gains nothing")
+        self._penalised = None if config.decay_norms else weights.factor_mask()
         self._step = torch.zeros(1, dtype=torch.int64, device=device)
         self._loss_sum = torch.zeros((), device=device)
         self._first_bad = torch.full((1,), -1, dtype=torch.int64, device=device)
@@ -96,7 +97,7 @@ class Stepper:
     def _loss(self, size: int) -> Tensor:
         row = self.plan.row(self._step, size)
         images = augment(self._data.images[row.indices_N], row.draws_NK, self._config)
-        images = mixup(images, partners_N=row.partners_N, lam=row.lam)
+        images = mixup(images, partners_N=row.partners_N, lam=row.share_HW)
         images = images.to(self._dtype, memory_format=torch.channels_last)
         logits = self._forward(images, row.is_kept_NC * self.plan.dropout_scale)
         labels = self._data.labels[row.indices_N]
@@ -111,8 +112,8 @@ class Stepper:
     def _update(self) -> None:
         """Take a step of SGD with momentum and an L2 penalty, then move the averages.
 
-        Source: as `torch.optim.SGD` without dampening; Sutskever et al. 2013, "On the importance
-        of initialization and momentum in deep learning", section 2.
+        Source: as `torch.optim.SGD` without dampening, with `nesterov` or without it; Sutskever et
+        al. 2013, "On the importance of initialization and momentum in deep learning", section 2.
         """
         for ours, theirs in zip(self._gradients, self._trained, strict=True):
             found = [parameter.grad for parameter in theirs if parameter.grad is not None]
@@ -120,9 +121,14 @@ class Stepper:
             for parameter in theirs:
                 parameter.grad = None
         weights, momentum, plan = self.learned.weights, self.learned.momentum, self.plan
-        self._gradient.addcmul_(weights.trained, plan.weight_decay)
-        momentum.mul_(plan.momentum).add_(self._gradient)
-        weights.trained.addcmul_(momentum, plan.step_scale)
+        penalty = plan.weight_decay
+        if self._penalised is not None:
+            penalty = self._penalised * penalty
+        self._gradient.addcmul_(weights.trained, penalty)
+        direction = momentum.mul_(plan.momentum).add_(self._gradient)
+        if self._config.nesterov:
+            direction = self._gradient.addcmul_(momentum, plan.momentum)
+        weights.trained.addcmul_(direction, plan.step_scale)
         decay = plan.decay_S.index_select(0, self._step)
         share = (1 - decay).to(weights.values.dtype)
         self.learned.averages.values.lerp_(weights.values, share)

@@ -24,6 +24,7 @@ def write_submission(
     num_parameters: int,
     run: str,
     provenance: Mapping[str, object],
+    may_exceed: bool = False,
 ) -> dict[str, object]:
     """Write `ID,Labels` rows, ids ascending, and a JSON file beside it that says what made them.
 
@@ -31,9 +32,10 @@ def write_submission(
         logits: (n, 10), finite.
         ids: (n,), integers, unique, as the test file gives them.
         path: of the CSV file; the sidecar has the same stem and `.json`.
-        num_parameters: trainable parameters of the model, <= 5,000,000.
+        num_parameters: trainable parameters of what made the logits, <= 5,000,000.
         run: identity of the run; a submission of another run is never overwritten.
         provenance: what made the logits; plain JSON values.
+        may_exceed: write what has more parameters too, marked as not eligible.
 
     Returns:
         The sidecar's content.
@@ -41,8 +43,8 @@ def write_submission(
     Raises:
         DataError: a check failed; nothing was written.
     """
-    _check(logits, ids, num_parameters)
-    _refuse_foreign(path, run)
+    _check(logits, ids, 0 if may_exceed else num_parameters)
+    refuse_foreign(path, run)
     order = torch.argsort(ids.cpu())
     labels = logits.argmax(dim=1).cpu()[order].tolist()
     rows = [f"{k},{label}\n" for k, label in zip(ids.cpu()[order].tolist(), labels, strict=True)]
@@ -53,6 +55,7 @@ def write_submission(
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "class_histogram": [labels.count(k) for k in range(NUM_CLASSES)],
         "num_parameters": num_parameters,
+        "is_eligible": num_parameters <= MAX_PARAMETERS,
         **provenance,
     }
     # The sidecar first: a submission without one is taken for another run's.
@@ -91,9 +94,17 @@ def _check(logits: Tensor, ids: Tensor, num_parameters: int) -> None:
         )
 
 
-def _refuse_foreign(path: Path, run: str) -> None:
-    """Raise DataError if the file is there and this run did not write it."""
-    if not path.exists():
+def refuse_foreign(path: Path, run: str) -> None:
+    """Refuse to overwrite a submission, or a file where its sidecar would lie, of another run.
+
+    Args:
+        path: of the submission.
+        run: identity of the run that would write it.
+
+    Raises:
+        DataError: either file is there, and the run did not write it.
+    """
+    if not path.exists() and not _sidecar_path(path).exists():
         return
     try:
         owner = json.loads(_sidecar_path(path).read_text()).get("run")

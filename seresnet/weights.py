@@ -59,6 +59,17 @@ class Weights:
         average.requires_grad_(False)
         return Weights.of(average)
 
+    def factor_mask(self) -> Tensor:
+        """Return 1 where a parameter is the factor of a product, 0 at norms and biases.
+
+        (num_trained,), of the parameters' dtype.
+        """
+        mask = torch.zeros_like(self.trained)
+        trained = [parameter for group in parameters(self.model) for parameter in group]
+        for parameter, view in zip(trained, views(mask, trained), strict=True):
+            view.fill_(parameter.dim() > 1)
+        return mask
+
     @property
     def trained(self) -> Tensor:
         """(num_trained,): the parameters."""

@@ -34,6 +34,7 @@ recipes:
 sampler: {name: tpe, num_startup: 3}
 retrain: {epochs: 2, seeds: [0]}
 pruner: {name: asha, rungs: fixed}
+confirm: {top: 0}
 """
 
 

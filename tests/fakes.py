@@ -1,6 +1,7 @@
 """What several tests pretend: a host, results, a small study, a storage that kills, a clock."""
 
 import dataclasses
+import json
 import sqlite3
 from contextlib import closing
 
@@ -11,7 +12,9 @@ from search.study.ledger import Ledger
 from search.study.policies import with_budget
 from search.study.records import Host
 from search.study.space import StudyConfig
+from seresnet import run as running
 from seresnet.epoch import EpochResult
+from seresnet.files import sha256_of, write_csv
 
 HOST = Host(node="here", device="cpu", dtype="float32", threads=1)
 IMAGES = {"train_sha256": "a", "val_sha256": "b"}
@@ -60,6 +63,23 @@ def run_trials(ledger, num_trials):
         for epoch in (1, 2, 3, 4):
             each = result(epoch, 0.5 + suggestion.number / 100)
             ledger.report(suggestion.number, each, HOST, attempt=suggestion.attempt)
+
+
+def finish(job, *, accuracy=None, model=b"a model"):
+    """Leave behind what a training to completion does."""
+    running.claim(job.folder, job.owner)
+    (job.folder / "model.pt").write_bytes(model)
+    row = dataclasses.asdict(result(job.config.epochs, accuracy))
+    write_csv(job.folder / "epochs.csv", list(row), [row])
+    metrics = {
+        **row,
+        "model_sha256": sha256_of(job.folder / "model.pt"),
+        "epochs_sha256": sha256_of(job.folder / "epochs.csv"),
+        "num_parameters": 1234,
+        **job.provenance,
+    }
+    metrics["metrics_sha256"] = running._hash(metrics)
+    (job.folder / "metrics.json").write_text(json.dumps(metrics, allow_nan=False))
 
 
 def make_database(path, num_rows):

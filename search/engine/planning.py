@@ -144,6 +144,8 @@ def cost_of(
         retrainings: the same of retrainings; None where there are none.
     """
     epochs = sorted(_epoch_seconds(pace, sizes) for pace in timing.trials)
+    confirmed = config.confirm
+    num_runs = (confirmed.top + 1) * len(confirmed.seeds) if confirmed.top else 0
     whole = sorted(_retrain_seconds(pace, sizes) for pace in timing.retrainings)
     stages: dict[str, list[float]] = {"search": []}
     most = inf if config.study.max_hours == "none" else 3600 * config.study.max_hours
@@ -155,6 +157,10 @@ def cost_of(
             search = min(whole_search, most)  # whoever trains then is paused, and goes on later
             stages["search"].append(_RAY_SECONDS + timing.start_seconds + search)
             held.append(outcome.epochs * epoch * _share(trials) * search / whole_search)
+            if num_runs and retrainings is not None:  # --no-retrain leaves both out
+                run = timing.start_seconds + config.confirm_epochs * epoch
+                stages.setdefault("confirmation", []).append(ceil(num_runs / trials.slots) * run)
+                held[-1] += num_runs * config.confirm_epochs * epoch * _share(trials)
             if retrainings is not None:
                 seconds = _delivery_seconds(config, full, timing, retrainings)
                 stages.setdefault("retraining", []).append(seconds)

@@ -1,5 +1,7 @@
-"""The winner, trained to completion once a seed, and its answers for unlabelled images."""
+"""Trainings to completion, each in a folder of its own, and a model's answers for images."""
 
+import logging
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +31,10 @@ from seresnet.epoch import EpochResult
 from seresnet.errors import GO_ON_WITH_ROOM, DamagedError, UserError
 from seresnet.model_file import load_model
 from seresnet.predict import predict
-from seresnet.run import run
+from seresnet.run import holder, run
 from seresnet.train import DivergedError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +48,51 @@ class Job:
     provenance: dict[str, object]
 
 
-def retrain(
+def clear_stale(jobs: Sequence[Job]) -> None:
+    """Delete what lies in the jobs' folders of trainings with other settings."""
+    for job in jobs:
+        # Out of the way first: a kill in the middle of a deletion leaves nothing that has a name.
+        aside = job.folder.with_name(f".stale-{job.folder.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        if holder(job.folder) not in (None, job.owner):
+            _log.warning("%s is stale, made with other settings: it is made anew", job.folder.name)
+            job.folder.replace(aside)
+            shutil.rmtree(aside)
+
+
+def train_jobs(
     jobs: Sequence[Job],
-    data: Split,
+    train: Split,
+    val: Split | None,
     granted: Grant,
     observe: Callable[[Job, EpochResult], object],
+    *,
+    on_diverged: Callable[[Job, DivergedError], object] | None = None,
 ) -> None:
     """Run the jobs, as many at once as fit; each goes on where its folder says it was.
 
     Args:
         jobs: each with its own folder, seen by every node.
-        data: trained on, whole.
+        train: trained on, whole.
+        val: judged on after each epoch, if any.
         granted: resources of each job.
         observe: called after each epoch, in no order among the jobs.
+        on_diverged: called for a job that diverged, so that the others go on.
 
     Raises:
-        UnfinishedError: a job diverged, or its worker died more than twice.
+        UnfinishedError: a job diverged and nobody takes note, or its worker died more than twice.
         DamagedStudyError: what a finished job left behind is damaged.
         MachineError: a job could not read or write its files.
     """
-    arrays = ray.put(as_arrays(data))
-    # max_calls: a process that has touched one GPU would not see another
+    train_arrays = ray.put(as_arrays(train))
+    val_arrays: Any = None if val is None else ray.put(as_arrays(val))
     task = ray.remote(
         num_cpus=granted.cpus,
         num_gpus=granted.gpus,
         num_returns="streaming",
         max_retries=0,
-        max_calls=1,
+        # A process that has touched one GPU would not see another; without GPUs it serves again.
+        max_calls=1 if granted.gpus else 0,
     )(_run_job)
     waiting, attempts = list(jobs), dict.fromkeys((job.folder for job in jobs), 0)
     streams: dict[Any, Job] = {}
@@ -78,7 +100,7 @@ def retrain(
         while waiting and len(streams) < granted.slots:
             job = waiting.pop(0)
             attempts[job.folder] += 1
-            streams[task.remote(job, arrays, granted.mps_pipe)] = job
+            streams[task.remote(job, train_arrays, val_arrays, granted.mps_pipe)] = job
         ready: list[Any] = ray.wait(list(streams), num_returns=1)[0]
         for stream in ready:
             job = streams[stream]
@@ -88,7 +110,10 @@ def retrain(
             except StopIteration:
                 del streams[stream]
             except ray.exceptions.RayTaskError as error:
-                raise _unfinished(job, error.cause) from error
+                if on_diverged is None or not isinstance(error.cause, DivergedError):
+                    raise _unfinished(job, error.cause) from error
+                del streams[stream]
+                on_diverged(job, error.cause)
             except ray.exceptions.RayError as error:
                 del streams[stream]
                 if attempts[job.folder] > MAX_RETRIES:
@@ -96,35 +121,47 @@ def retrain(
                 waiting.append(job)
 
 
-def label(model: Path, images: torch.Tensor, granted: Grant) -> torch.Tensor:
-    """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32)."""
-    task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=1)(_label)
-    logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe))
+def label(
+    model: Path, images: torch.Tensor, granted: Grant, *, mirror: bool = False
+) -> torch.Tensor:
+    """Return a saved model's logits (n, 10) for uint8 images (n, 3, 32, 32); `mirror`: averaged."""
+    max_calls = 1 if granted.gpus else 0  # as above
+    task = ray.remote(num_cpus=granted.cpus, num_gpus=granted.gpus, max_calls=max_calls)(_label)
+    logits: np.ndarray = ray.get(task.remote(model, images.numpy(), granted.mps_pipe, mirror))
     return torch.from_numpy(logits.copy())
 
 
-def _run_job(job: Job, arrays: Arrays, mps_pipe: str | None) -> Iterator[EpochResult]:
+def _run_job(
+    job: Job, train: Arrays, val: Arrays | None, mps_pipe: str | None
+) -> Iterator[EpochResult]:
     failpoints.arm()
     join(mps_pipe)
     set_granted_threads()
-    yield from run(
+    results = run(
         job.config,
-        as_split(arrays),
-        None,
+        as_split(train),
+        None if val is None else as_split(val),
         folder=job.folder,
         device=granted_device(),
         provenance=job.provenance,
     )
+    # Not `yield from`: Ray 2.60 sends a value into the generator after each yield, and the list of
+    # an earlier start's epochs, which `run` yields from, takes none.
+    for result in results:  # noqa: UP028
+        yield result
 
 
-def _label(model: Path, images: np.ndarray, mps_pipe: str | None) -> np.ndarray:
+def _label(
+    model: Path, images: np.ndarray, mps_pipe: str | None, mirror: bool = False
+) -> np.ndarray:
     join(mps_pipe)
     set_granted_threads()
     device = granted_device()
     network, config = load_model(model)
     network = place(network, device)
     dtype = resolve_precision(config.precision, device)
-    logits = predict(network, torch.from_numpy(images.copy()), config=config, dtype=dtype)
+    pixels = torch.from_numpy(images.copy())
+    logits = predict(network, pixels, config=config, dtype=dtype, mirror=mirror)
     return logits.cpu().numpy()
 
 

@@ -173,6 +173,7 @@ def _windows(training: Training, job: _Job, crew: Crew, gate: Barrier) -> list[P
     started = time.monotonic()
     while not paces or time.monotonic() - started < job.seconds:
         result = training.train_epoch()
+        assert result.images_per_second is not None  # our own training says it
         seconds = job.num_train / result.images_per_second
         paces.append(Pace(seconds / job.num_train, (result.seconds - seconds) / job.num_val))
     return paces

@@ -27,7 +27,7 @@ from seresnet.files import write_text
 _log = logging.getLogger(__name__)
 # What a killed process leaves: of `seresnet.files`, `backup.recover`, `create` and `engine.nodes`.
 _LEFTOVER = re.compile(
-    r"\.(trials\.csv|epochs\.csv|study\.yaml|provenance\.json|submission\.csv|study\.db)\.\d+\.tmp"
+    r"\.([\w-]+\.(csv|json|yaml)|study\.db)\.\d+\.tmp"
     r"|\.probe\.\d+|\.probe-[0-9a-f]{16}"
 )
 
@@ -54,6 +54,26 @@ class StudyFolder:
         return self.path / "provenance.json"
 
     @property
+    def confirmation(self) -> Path:
+        """Who won on fresh seeds."""
+        return self.path / "confirm.json"
+
+    @property
+    def confirm(self) -> Path:
+        """One folder a run of the confirmation."""
+        return self.path / "confirm"
+
+    @property
+    def ablation(self) -> Path:
+        """Which of the winner's settings are needed."""
+        return self.path / "ablate.json"
+
+    @property
+    def ablate(self) -> Path:
+        """One folder a run of the ablation."""
+        return self.path / "ablate"
+
+    @property
     def submission(self) -> Path:
         """The competition's file."""
         return self.path / "submission.csv"
@@ -78,7 +98,8 @@ class StudyFolder:
 
     def products(self) -> list[Path]:
         """Return the files there are for a person to look at, in the order they are made."""
-        names = ("trials.csv", "epochs.csv", "retrain/seed*/model.pt", "submission.csv")
+        names = ["trials.csv", "epochs.csv", "confirm.csv", "ablate.csv"]
+        names += ["retrain/seed*/model.pt", "submission*.csv"]
         return [path for name in names for path in sorted(self.path.glob(name))]
 
     def create(self) -> None:

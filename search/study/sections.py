@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from search.study.overrides import Scalar
 
 
 def refuse(*rules: tuple[bool, str]) -> None:
@@ -34,6 +36,8 @@ class Domain:
     """Largest value, included; finite, >= low."""
     log: bool = False
     """Whether the logarithm is uniform; needs low > 0."""
+    integer: bool = False
+    """Whether whole numbers alone are drawn; of a field of TrainConfig its type says so."""
 
     def __post_init__(self) -> None:
         bounds = {"low": self.low, "high": self.high}
@@ -177,6 +181,26 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfirmConfig:
+    """How the best trials are compared with the baseline on fresh seeds: the section `confirm`."""
+
+    top: int = 3
+    """Best configurations, to which the baseline is added if missing; >= 0, 0 is off."""
+    seeds: tuple[int, ...] = (11, 12, 13)
+    """One run each of every configuration, paired; unique, at least two, [0, 2**32)."""
+    epochs: int | Literal["auto"] = "auto"
+    """Length of the schedule; epochs, beyond the longest warm-up, auto: study.max_epochs."""
+
+    def __post_init__(self) -> None:
+        epochs = 1 if self.epochs == "auto" else self.epochs
+        refuse(
+            *_at_least(self, {"top": 0}),
+            (epochs < 1, f"epochs: must be auto or >= 1, got {epochs}"),
+            *_seed_rules(self.seeds, least=2),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RetrainConfig:
     """How the winner is trained to completion: the section `retrain`."""
 
@@ -184,15 +208,20 @@ class RetrainConfig:
     """Length of the schedule; epochs, beyond the longest warm-up."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run each; the submission is the first's; unique, at least one, [0, 2**32)."""
+    train: dict[str, Scalar] = field(default_factory=dict)
+    """Fields of TrainConfig laid over the winner's settings, such as `nesterov: true`."""
+    mirror: bool = False
+    """Whether the submission averages the logits of each image with its mirror image's."""
 
     def __post_init__(self) -> None:
-        seeds = list(self.seeds)
-        refuse(
-            *_at_least(self, {"epochs": 1}),
-            (not seeds, "seeds: must hold at least one seed, got []"),
-            (len(set(seeds)) < len(seeds), f"seeds: must differ from each other, got {seeds}"),
-            (
-                any(not 0 <= seed < 2**32 for seed in seeds),
-                f"seeds: must be in [0, 2**32), got {seeds}",
-            ),
-        )
+        refuse(*_at_least(self, {"epochs": 1}), *_seed_rules(self.seeds, least=1))
+
+
+def _seed_rules(given: tuple[int, ...], *, least: int) -> Iterator[tuple[bool, str]]:
+    """Yield a rule for each way in which a list of seeds may be wrong."""
+    seeds = list(given)
+    wanted = "two seeds" if least == 2 else "one seed"
+    yield len(seeds) < least, f"seeds: must hold at least {wanted}, got {seeds}"
+    yield len(set(seeds)) < len(seeds), f"seeds: must differ from each other, got {seeds}"
+    is_outside = any(not 0 <= seed < 2**32 for seed in seeds)
+    yield is_outside, f"seeds: must be in [0, 2**32), got {seeds}"

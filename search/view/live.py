@@ -27,7 +27,8 @@ class View:
         self._started = time.monotonic()
         self._progress = progress_of(ledger)
         self._epochs_before = self._progress.epochs_done
-        self._retraining: dict[str, tuple[EpochResult, int]] = {}
+        self._stage = ""
+        self._runs: dict[str, tuple[EpochResult, int]] = {}
         self._last_line = self._started
 
     @property
@@ -44,11 +45,13 @@ class View:
         else:
             self._say_sometimes(self._summary())
 
-    def retrained(self, name: str, result: EpochResult, epochs: int) -> None:
-        """Take note of an epoch of one retraining."""
-        self._retraining[name] = (result, epochs)
+    def trained(self, stage: str, name: str, result: EpochResult, epochs: int) -> None:
+        """Take note of an epoch of one run of a stage after the search, such as the retraining."""
+        if stage != self._stage:
+            self._stage, self._runs = stage, {}
+        self._runs[name] = (result, epochs)
         if not self._is_live:
-            line = describe_retraining(name, result, epochs)
+            line = describe_run(stage, name, result, epochs)
             if result.epoch == epochs:
                 self._say(line)
             else:
@@ -56,9 +59,9 @@ class View:
 
     def __rich__(self) -> Group:
         bars = Table.grid(padding=(0, 2))
-        if self._retraining:
-            for name, (result, epochs) in sorted(self._retraining.items()):
-                text = describe_retraining(name, result, epochs)
+        if self._runs:
+            for name, (result, epochs) in sorted(self._runs.items()):
+                text = describe_run(self._stage, name, result, epochs)
                 bars.add_row(_bar(result.epoch, epochs), text)
             return Group(bars)
         progress = self._progress
@@ -154,11 +157,13 @@ def describe_trial(trial: TrialRecord) -> str:
     return f"{trial.id}{name} {trial.state} ({reason}) {describe_value(trial)}".rstrip()
 
 
-def describe_retraining(name: str, result: EpochResult, epochs: int) -> str:
-    """Return one line on an epoch of a retraining."""
+def describe_run(stage: str, name: str, result: EpochResult, epochs: int) -> str:
+    """Return one line on an epoch of a run after the search."""
     left = _clock(result.seconds * (epochs - result.epoch))
-    loss = f"train loss {result.train_loss:.3f}"
-    return f"retrain {name}: epoch {result.epoch}/{epochs}, {loss}, about {left} left"
+    what = f"train loss {result.train_loss:.3f}"
+    if result.val_accuracy is not None:
+        what = f"val_accuracy {result.val_accuracy:.4f}"
+    return f"{stage} {name}: epoch {result.epoch}/{epochs}, {what}, about {left} left"
 
 
 def describe_value(trial: TrialRecord) -> str:

@@ -25,9 +25,19 @@ def describe_study(config: StudyConfig) -> str:
         *([f"# sampler: {sampler}"] if sampler else []),
         f"# rungs: {chosen}" if chosen else stopped,
         f"# search: at most {_describe_most(budget)}",
+        *_describe_confirmation(config),
         f"# retrain: {again} epochs ({len(retrain.seeds)} seeds x {retrain.epochs})",
     ]
     return "\n".join(lines)
+
+
+def _describe_confirmation(config: StudyConfig) -> list[str]:
+    confirm = config.confirm
+    if not confirm.top:
+        return []
+    num = (confirm.top + 1) * len(confirm.seeds)
+    epochs = num * config.confirm_epochs
+    return [f"# confirm: at most {epochs} epochs ({num} runs x {config.confirm_epochs})"]
 
 
 def _describe_most(budget: Budget) -> str:

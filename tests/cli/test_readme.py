@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search import replay, retrain, simulate, tune
+from search import ablate, confirm, replay, retrain, simulate, submit, tune
 from search.study.space import load_study
 from seresnet import __main__ as seresnet_command
 
@@ -32,6 +32,9 @@ def test_command_is_one_that_the_parser_knows(command, tmp_path, monkeypatch, ca
     else:
         parsers = {
             "search.retrain": retrain._parser,
+            "search.confirm": confirm._parser,
+            "search.ablate": ablate._parser,
+            "search.submit": submit._parser,
             "search.replay": replay._parser,
             "search.simulate": simulate._parser,
             "seresnet": seresnet_command._parser,
@@ -55,8 +58,10 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
     "path",
     [
         "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
-        "docs/how-to/budgets.md", "docs/how-to/clusters.md", "docs/how-to/gpus.md",
-        "docs/how-to/plan.md", "docs/how-to/simulate.md",
+        "docs/how-to/budgets.md", "docs/how-to/clusters.md", "docs/how-to/confirm.md",
+        "docs/explanation/confirmation.md", "docs/how-to/gpus.md", "docs/how-to/plan.md",
+        "docs/how-to/simulate.md",
+        "docs/how-to/models.md", "docs/how-to/another-trainable.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",
         "docs/EXPERIMENTS.md", "docs/adr/README.md",
@@ -78,6 +83,11 @@ def test_files_named_in_the_file_tree_exist():
         names = re.findall(r"\b(\w+\.py)\b", lines)
         assert names
         assert [name for name in names if not (ROOT / folder / name).exists()] == []
+
+
+def test_the_model_of_ones_own_in_the_readme_is_the_example():
+    shown = [body for kind, body in BLOCKS if kind == "python" and "search.api" in body]
+    assert shown == [(ROOT / "docs" / "examples" / "digits.py").read_text()]
 
 
 def test_the_analyses_print_what_the_readme_shows(monkeypatch, capsys):

@@ -10,6 +10,10 @@ from fakes import run
 from search import retrain, tune
 from search.study.space import load_study
 
+COMMANDS = [
+    "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.submit",
+    "search.replay",
+]  # fmt: skip
 HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
 
 
@@ -28,14 +32,14 @@ def run_python(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("command", ["search.tune", "search.retrain", "search.replay"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_ends_with_an_example(command):
     *_, title, example = run_python("-m", command, "--help").rstrip().splitlines()
     assert title == "example:"
     assert example.startswith(f"  python -m {command} --")
 
 
-@pytest.mark.parametrize("command", ["search.tune", "search.retrain", "search.replay"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_imports_nothing_heavy(command):
     code = f"""
 import sys, {command} as command
@@ -60,6 +64,13 @@ def test_a_dry_run_prints_a_study_file_that_loads_back_equal(study_file, workpla
         "# retrain: 2 epochs (1 seeds x 2)",
     ]
     assert list(workplace.iterdir()) == []
+
+
+def test_a_dry_run_tells_what_a_confirmation_costs(study_file, capsys, timed):
+    text = study_file.read_text()
+    study_file.write_text(text.replace("confirm: {top: 0}", "confirm: {top: 2, seeds: [1, 2]}"))
+    assert tune.main(["--space", str(study_file), "--dry-run"]) == 0
+    assert "# confirm: at most 24 epochs (6 runs x 4)" in capsys.readouterr().out
 
 
 def test_a_dry_run_shows_what_the_flags_change(study_file, capsys, timed):

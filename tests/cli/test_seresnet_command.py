@@ -178,7 +178,8 @@ def test_every_setting_out_of_range_is_told_at_once(few_images, capsys):
     [
         ("lr=1", 1.0), ("weight_decay=5e-3", 5e-3), ("warmup_epochs=3", 3),
         ("channels=[8, 16, 32, 64]", (8, 16, 32, 64)), ("std=(1, 0.5, 0.25)", (1.0, 0.5, 0.25)),
-        (f"seed={2**62}", 2**62), ("precision=bf16", "bf16"),
+        (f"seed={2**62}", 2**62), ("precision=bf16", "bf16"), ("nesterov=true", True),
+        ("decay_norms=False", False),
     ],
     ids=str,
 )  # fmt: skip
@@ -245,7 +246,11 @@ def test_wrong_usage_is_exit_code_2_with_the_usage(capsys, argv):
     assert capsys.readouterr().err.startswith("usage: python -m seresnet")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"]], ids=["command", "train"])
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], *([name, "--help"] for name in ("train", "predict", "evaluate", "export"))],
+    ids=" ".join,
+)
 def test_help_ends_with_an_example_that_the_parser_accepts(capsys, argv):
     with pytest.raises(SystemExit) as caught:
         command.main(argv)
@@ -254,7 +259,8 @@ def test_help_ends_with_an_example_that_the_parser_accepts(capsys, argv):
     python, dash_m, module, *typed = shlex.split(example)
     assert (python, dash_m, module) == ("python", "-m", "seresnet")
     arguments = command._parser().parse_args(typed)
-    command.read_settings(arguments.epochs, arguments.set)
+    if typed[0] == "train":
+        command.read_settings(arguments.epochs, arguments.set)
 
 
 def test_help_does_not_wait_for_torch():

@@ -28,6 +28,7 @@ recipes:
 sampler: {name: tpe, num_startup: 2}
 pruner: {name: asha, rungs: fixed}
 retrain: {epochs: 2, seeds: [0]}
+confirm: {top: 0}
 """
 PATIENCE = 180.0  # seconds: a start of Ray on a busy machine takes up to 60
 # What may differ between two runs of one study.
@@ -53,8 +54,15 @@ class Search:
         results = str(self.root / "results")
         command = [script] if script else ["-m", "search.tune"]
         command += ["--space", str(file), "--results", results]
+        return self._popen([*command, *self.options, *options], environment)
+
+    def start_command(self, module: str, folder: Path, *options: str) -> subprocess.Popen[str]:
+        """Start another command on a study folder."""
+        return self._popen(["-m", module, "--study", str(folder), *options], {})
+
+    def _popen(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, *command, *self.options, *options],
+            [sys.executable, *command],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, **environment},
         )  # fmt: skip

@@ -8,8 +8,9 @@ import pytest
 import ray.tune
 from optuna.storages import InMemoryStorage
 
-from search.engine.cluster import Grant, session
+from search.engine.cluster import session
 from search.engine.course import Course
+from search.engine.grants import Grant
 from search.engine.messages import EpochMessage, Failure
 from search.engine.tuning import run_search
 from search.interrupts import StopRequest

@@ -7,8 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search import retrain, tune
-from search.results import incumbent, read_epochs, read_trials
+from search import confirm, retrain, tune
+from search.results import incumbent, read_epochs, read_runs, read_trials
 from search.study.folder import StudyFolder
 from search.study.storage import sqlite_storage
 
@@ -27,6 +27,7 @@ recipes:
 sampler: {name: random}
 pruner: {name: asha, rungs: fixed}
 retrain: {epochs: 1, seeds: [4]}
+confirm: {top: 0}
 """
 
 
@@ -101,3 +102,16 @@ def test_more_trials_run_only_the_new_ones(folder, command):
     assert tune.main([*command, "--num-trials", "5", "--no-retrain"]) == 0
     assert folder.path.joinpath("epochs.csv").read_text().startswith(before)
     assert len(read_trials(folder.path)) == 5
+
+
+def test_the_best_are_confirmed_against_the_baseline_through_ray(folder, capsys):
+    command = ["--study", str(folder.path), "--top", "2", "--seeds", "11", "12"]
+    assert confirm.main(command) == 0
+    told = capsys.readouterr()
+    assert "verdict: " in told.out
+    record, runs = json.loads(folder.confirmation.read_text()), read_runs(folder.path)
+    assert len(runs) == 2 * len(record["entrants"]) == len(list(folder.confirm.iterdir()))
+    assert set(runs["epochs"]) == {2}
+    assert runs["val_accuracy"].between(0, 1).all()
+    assert confirm.main(command) == 0
+    assert capsys.readouterr().out == told.out

@@ -107,7 +107,7 @@ def run_here(folder, monkeypatch, capsys):
     ("place", "left"),
     [
         ("in-checkpoint:2", "checkpoints/.epoch-0002.pt.*.staged"),
-        ("before-rename:13", ".metrics.json.*.tmp"),
+        ("before-rename:15", ".metrics.json.*.tmp"),
     ],
 )
 def test_a_run_really_killed_equals_one_that_was_not(tmp_path, monkeypatch, capsys, place, left):
@@ -118,4 +118,5 @@ def test_a_run_really_killed_equals_one_that_was_not(tmp_path, monkeypatch, caps
     resumed = run_here(killed, monkeypatch, capsys)
     assert resumed == run_here(tmp_path / "whole", monkeypatch, capsys)  # model_sha256 too
     files = sorted(path.name for path in killed.rglob("*"))
-    assert files == [".attempt", "epochs.csv", "metrics.json", "model.pt", "run.sha256"]
+    made = ["epochs.csv", "last.pt", "metrics.json", "model.pt", "model_card.md", "run.sha256"]
+    assert files == [".attempt", *made]

@@ -1,6 +1,5 @@
 """Augmentations: each against torchvision's, exactly for given values and in distribution."""
 
-import importlib
 import itertools
 from dataclasses import replace
 
@@ -13,26 +12,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from seresnet import augment as ops
 from seresnet.config import TrainConfig
 from seresnet.draws import uniform
+from torchvision_beside_cpu import load
 
 OPERATIONS = ("brightness", "contrast", "saturation", "hue")
 PLAIN = TrainConfig(
     brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0, crop_padding=0, flip_probability=0.0,
     cutout_size=0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0),
 )  # fmt: skip
-_libraries = []  # a torch.library.Library takes its operators with it when it is collected
 
 
 @pytest.fixture(scope="module")
 def transforms():
-    """torchvision's transforms; beside a CPU-only torch two of its operators must be declared."""
-    try:
-        return importlib.import_module("torchvision.transforms")
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _libraries.append(library)
-        return importlib.import_module("torchvision.transforms")
+    """torchvision's transforms."""
+    return load("torchvision.transforms")
 
 
 @pytest.fixture(autouse=True)

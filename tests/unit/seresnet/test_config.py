@@ -15,9 +15,11 @@ INF, NAN = float("inf"), float("nan")
 # Another valid value for every field; the default settings differ from it in that field alone.
 CHANGED = {
     "epochs": 251, "batch_size": 64, "lr": 0.2, "lr_end_factor": 0.0, "warmup_epochs": 14,
-    "momentum": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0, "dropout": 0.0,
-    "mixup_alpha": 0.0, "mixup_alpha_end": 0.0, "flip_probability": 0.0, "crop_padding": 0,
-    "brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0, "cutout_size": 0,
+    "momentum": 0.0, "nesterov": True, "weight_decay": 0.0, "decay_norms": False,
+    "label_smoothing": 0.0, "dropout": 0.0, "mixup_alpha": 0.0, "mixup_alpha_end": 0.0,
+    "cutmix_probability": 0.5, "flip_probability": 0.0, "alternating_flip": True,
+    "trivial_augment": True, "crop_padding": 0, "brightness": 0.0, "contrast": 0.0,
+    "saturation": 0.0, "hue": 0.0, "cutout_size": 0,
     "mean": (0.0, 0.0, 0.0), "std": (0.35, 0.35, 0.25), "channels": (32, 64, 128, 255),
     "ema_decay": 0.0, "precision": "fp32", "compile": True, "seed": 1,
 }  # fmt: skip
@@ -46,6 +48,8 @@ def case(field, value, rule):
         case("dropout", 1.0, "in [0, 1)"),
         case("mixup_alpha", -0.1, ">= 0"),
         case("mixup_alpha_end", -0.1, ">= 0"),
+        case("cutmix_probability", -0.1, "in [0, 1]"),
+        case("cutmix_probability", 1.1, "in [0, 1]"),
         case("flip_probability", -0.1, "in [0, 1]"),
         case("flip_probability", 1.1, "in [0, 1]"),
         case("crop_padding", -1, "in [0, 32]"),
@@ -115,6 +119,24 @@ def test_a_warmup_that_fills_the_schedule_is_refused_with_its_length(warmup_epoc
     rule = rf"^warmup_epochs: must be < epochs \(20\), got {warmup_epochs}$"
     with pytest.raises(ValueError, match=rule):
         TrainConfig(epochs=20, warmup_epochs=warmup_epochs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        pytest.param(
+            {"alternating_flip": True, "flip_probability": 0.4},
+            r"flip_probability: must be 0.5 where alternating_flip is true, got 0.4", id="flip",
+        ),
+        pytest.param(
+            {"nesterov": True, "momentum": 0.0},
+            r"momentum: must be > 0 where nesterov is true, got 0", id="nesterov",
+        ),
+    ],
+)  # fmt: skip
+def test_an_extra_without_what_it_needs_is_refused(settings, rule):
+    with pytest.raises(ValueError, match=f"^{rule}$"):
+        TrainConfig(**settings)
 
 
 def test_all_problems_are_told_at_once():

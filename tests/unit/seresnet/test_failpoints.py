@@ -37,7 +37,8 @@ def places_of_epoch(epoch):
 
 PLACES = [
     *write("run.sha256"), *places_of_epoch(1), *places_of_epoch(2), *write("epochs.csv"),
-    ("before-model", "run"), *write("model.pt"), ("after-model", "run"), *write("metrics.json"),
+    ("before-model", "run"), *write("model.pt"), *write("last.pt"), ("after-model", "run"),
+    *write("model_card.md"), *write("metrics.json"),
 ]  # fmt: skip
 
 
@@ -133,7 +134,8 @@ def test_a_run_killed_at_any_place_equals_one_that_was_not(
     assert [result.epoch for result in results] == [1, 2]
     assert outcome(tmp_path) == expected
     left = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert left == [".attempt", "epochs.csv", "metrics.json", "model.pt", "run.sha256"]
+    made = ["epochs.csv", "last.pt", "metrics.json", "model.pt", "model_card.md", "run.sha256"]
+    assert left == [".attempt", *made]
     assert len(trained) - EPOCHS == unpublished(*PLACES[number - 1])
 
 

@@ -85,6 +85,20 @@ def test_runs_through_one_captured_step_equal_runs_on_their_own(config, data, re
         assert_equal(left, right)
 
 
+def test_runs_with_all_extras_share_a_captured_step_too(config, data, request):
+    config = replace(
+        config, nesterov=True, decay_norms=False, alternating_flip=True, trivial_augment=True,
+        cutmix_probability=0.5,
+    )  # fmt: skip
+    others = [config, replace(config, seed=3, weight_decay=0.01, alternating_flip=False)]
+    alone = [trained(each, data) for each in others]
+    recorder = request.getfixturevalue("recorder")
+    shared = [trained(each, data) for each in others]
+    assert recorder.num_captured == 2
+    for left, right in zip(alone, shared, strict=True):
+        assert_equal(left, right)
+
+
 def test_runs_that_take_turns_at_one_captured_step_do_not_mix(config, data, request):
     first, second = config, replace(config, seed=9, dropout=0.4)
     alone = [trained(each, data) for each in (first, second)]

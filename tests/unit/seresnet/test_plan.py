@@ -71,6 +71,56 @@ def vars_of(plan):
     return [getattr(plan, name) for name in plan.__dataclass_fields__]
 
 
+def test_alternating_flips_turn_each_image_in_one_of_two_epochs(config):
+    config = replace(config, alternating_flip=True, epochs=9)
+
+    def flips(epoch, seed=5):
+        plan = filled(replace(config, seed=seed), 1000, epoch)
+        draws = torch.cat([row.draws_NK for row in rows(plan)])
+        return (draws[:, 10] < 0.5)[torch.cat([row.indices_N for row in rows(plan)]).argsort()]
+
+    first = flips(0)
+    assert first.float().mean() == pytest.approx(0.5, abs=0.05)
+    assert torch.equal(flips(1), ~first)
+    assert torch.equal(flips(8), first)
+    assert not torch.equal(flips(0, seed=6), first)
+
+
+def test_alternating_flips_leave_all_other_draws_alone(config):
+    plain, alternating = (
+        filled(replace(config, alternating_flip=each), 40, 1).draws_SNK for each in (False, True)
+    )
+    differs = (plain != alternating).flatten(0, 1).any(0)
+    assert differs.nonzero().flatten().tolist() == [10]
+
+
+def test_cutmix_takes_its_share_of_the_batches_and_leaves_mixup_the_others(config):
+    plain = filled(config, 8000, 1)
+    plan = filled(replace(config, cutmix_probability=0.3), 8000, 1)
+    assert plain.share_SHW.shape == (500, 1, 1)
+    assert torch.equal(plain.share_SHW[:, 0, 0], plain.lam_S)
+    is_box = ((plan.share_SHW == 0) | (plan.share_SHW == 1)).flatten(1).all(1)
+    assert is_box.float().mean() == pytest.approx(0.3, abs=0.06)
+    assert torch.equal(plan.lam_S[~is_box], plain.lam_S[~is_box])
+    # The label's share is that of the image's own pixels.
+    torch.testing.assert_close(plan.share_SHW.mean((1, 2)), plan.lam_S)
+    assert torch.equal(plan.partners_SN, plain.partners_SN)
+
+
+def test_cutmix_boxes_are_torchvisions(config):
+    """A box of each pair of centres, as `torchvision.transforms.v2.CutMix` makes it."""
+    num = 2000
+    plan = filled(replace(config, cutmix_probability=1.0), 16 * num, 2)
+    _, area, row, column = uniform(derive_seed(5, 5, 2), torch.arange(num), 4).unbind(1)
+    for step in range(num):
+        half = int(0.5 * area[step].item() ** 0.5 * 32)
+        y, x = int(row[step] * 32), int(column[step] * 32)
+        expected = torch.ones(32, 32)
+        expected[max(0, y - half) : min(32, y + half), max(0, x - half) : min(32, x + half)] = 0
+        assert torch.equal(plan.share_SHW[step], expected)
+    assert plan.lam_S.mean() > 0.5  # boxes at the border lose what lies outside
+
+
 def test_settings_are_those_of_the_epoch(config):
     plan = Plan.create(config, 40, CPU)
     config = replace(config, momentum=0.8, weight_decay=0.01, label_smoothing=0.1, dropout=0.5)

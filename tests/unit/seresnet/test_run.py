@@ -9,7 +9,7 @@ import torch
 from seresnet import run as running
 from seresnet import train as training
 from seresnet.data import Split
-from seresnet.errors import CheckpointError
+from seresnet.errors import CheckpointError, DamagedError
 from seresnet.files import sha256_of
 from seresnet.model import SEResNet, num_parameters
 from seresnet.model_file import load_model
@@ -24,7 +24,9 @@ METRICS = {
     "epoch", "train_loss", "val_loss", "val_accuracy", "val_accuracy_raw", "lr", "seconds",
     "images_per_second", "total_seconds", "weights", "model_sha256", "num_parameters", "device",
     "dtype", "threads", "config", "config_sha256", "epochs_sha256", "metrics_sha256",
+    "last_sha256", "num_train_images", "train_sha256", "versions",
 }  # fmt: skip
+MADE = ["epochs.csv", "last.pt", "metrics.json", "model.pt", "model_card.md", "run.sha256"]
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def assert_equal_runs(left, right):
     numbers = [json.loads((folder / "metrics.json").read_text()) for folder in (left, right)]
     for metrics in numbers:
         times = {"seconds", "total_seconds", "images_per_second"}
-        for key in times | {"model_sha256", "epochs_sha256", "metrics_sha256"}:
+        for key in times | {"model_sha256", "last_sha256", "epochs_sha256", "metrics_sha256"}:
             del metrics[key]
     assert numbers[0] == numbers[1]
 
@@ -130,7 +132,7 @@ def test_a_run_killed_while_it_writes_its_model_only_writes_it(start, tmp_path, 
     before = (tmp_path / "epochs.csv").read_bytes()
     list(start(tmp_path))
     assert (tmp_path / "epochs.csv").read_bytes() == before  # its times too: nothing was trained
-    assert names(tmp_path) == ["epochs.csv", "metrics.json", "model.pt", "run.sha256"]
+    assert names(tmp_path) == MADE
 
 
 def test_a_run_killed_between_checkpoint_and_table_still_gets_its_last_row(
@@ -166,7 +168,7 @@ def test_while_it_runs_two_checkpoints_and_the_table_so_far_are_there(start, tmp
 
 def test_at_the_end_the_checkpoints_are_gone(start, tmp_path):
     list(start(tmp_path))
-    assert names(tmp_path) == ["epochs.csv", "metrics.json", "model.pt", "run.sha256"]
+    assert names(tmp_path) == MADE
 
 
 def test_a_folder_is_finished_with_its_last_file_and_for_its_own_run_only(
@@ -215,7 +217,7 @@ def test_metrics_hold_the_last_epoch_the_settings_and_where_it_came_from(
 ):
     *_, last = start(tmp_path, provenance={"train_sha256": "abc", "seeds": [0, 1]})
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics.keys() == METRICS | {"train_sha256", "seeds"}
+    assert metrics.keys() == METRICS | {"seeds"}
     assert {key: metrics[key] for key in asdict(last)} == asdict(last)
     assert metrics["seeds"] == [0, 1]
     assert metrics["config"] == json.loads(json.dumps(asdict(config)))
@@ -239,9 +241,27 @@ def test_the_saved_model_is_the_averaged_one_that_was_evaluated(start, config, d
     assert accuracy == last.val_accuracy
 
 
+def test_the_last_weights_are_saved_beside_the_averaged_ones(start, data, tmp_path):
+    *_, last = start(tmp_path)
+    model, config = load_model(tmp_path / "last.pt")
+    _, accuracy = evaluate(model, data, TrainState.create(config, CPU))
+    assert accuracy == last.val_accuracy_raw
+
+
+def test_last_weights_that_are_damaged_are_refused_and_those_that_are_gone_are_not(start, tmp_path):
+    list(start(tmp_path))
+    last = tmp_path / "last.pt"
+    last.write_bytes(last.read_bytes()[:-9])
+    with pytest.raises(DamagedError, match=r"last\.pt: is damaged: last_sha256"):
+        list(start(tmp_path))
+    last.unlink()
+    assert len(list(start(tmp_path))) == EPOCHS
+
+
 def test_metrics_call_the_weights_raw_when_nothing_was_averaged(start, config, tmp_path):
     list(start(tmp_path, config=replace(config, epochs=1, warmup_epochs=0, ema_decay=0.0)))
     assert json.loads((tmp_path / "metrics.json").read_text())["weights"] == "raw"
+    assert not (tmp_path / "last.pt").exists()
 
 
 def test_without_a_validation_part_its_cells_are_empty(start, config, tmp_path):

@@ -52,6 +52,7 @@ def test_sidecar_says_what_the_file_holds_and_what_made_it(tmp_path):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "class_histogram": [1, 0, 0, 2, 0, 0, 0, 0, 0, 1],
         "num_parameters": 2_818_122,
+        "is_eligible": True,
         "val_accuracy": 0.9,
         "model": "model.pt",
     }
@@ -180,6 +181,19 @@ def test_a_sidecar_of_any_bytes_vouches_for_no_submission(tmp_path, content):
     with pytest.raises(DataError, match="another run's submission"):
         write(path)
     assert path.with_suffix(".json").read_bytes() == content
+
+
+def test_a_json_file_that_is_no_sidecar_is_kept_though_there_is_no_submission(tmp_path):
+    (tmp_path / "study.json").write_text('{"starts": []}')
+    with pytest.raises(DataError, match="another run's submission"):
+        write(tmp_path / "study.csv")
+    assert (tmp_path / "study.json").read_text() == '{"starts": []}'
+
+
+def test_too_many_parameters_are_marked_where_they_may_be(tmp_path):
+    path = tmp_path / "submission.csv"
+    assert not write(path, num_parameters=5_000_001, may_exceed=True)["is_eligible"]
+    assert write(path, num_parameters=5_000_000, may_exceed=True)["is_eligible"]
 
 
 def test_a_sidecar_cut_or_with_a_bit_flipped_is_refused_or_written_anew(tmp_path):

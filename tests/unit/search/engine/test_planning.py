@@ -5,17 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from fakes import CONFIG
+import fakes
 from search.engine import planning
 from search.engine.curves import make_family
 from search.engine.grants import Grant
 from search.engine.planning import Sizes, cost_of, simulate_study, summarise
 from search.engine.virtual import MEAN_PACE, Outcome, VirtualTrial
 from search.study.forecast import Pace, Range, Timing
-from search.study.space import load_study
+from search.study.space import ConfirmConfig, load_study
 
 ROOT = Path(__file__).parents[4]
 
+CONFIG = dataclasses.replace(fakes.CONFIG, confirm=ConfirmConfig(top=0))
 CURVES = {name: make_family(name, CONFIG) for name in planning.FAMILIES}
 SIZES = Sizes(num_train=100, num_val=10, num_parameters=25_000_000)  # a second for a checkpoint
 STORING = 0.03 + 1.0
@@ -64,6 +65,18 @@ def test_hours_are_virtual_time_at_the_measured_pace_with_start_and_retraining()
     assert retraining.seconds.middle == pytest.approx(2 * wave + 4)
     assert cost.seconds.middle == pytest.approx(search.seconds.middle + retraining.seconds.middle)
     assert cost.gpu_hours is None
+
+
+def test_a_confirmation_is_a_stage_of_its_own_in_waves_that_fit():
+    config = dataclasses.replace(CONFIG, confirm=ConfirmConfig(top=1, seeds=(1, 2), epochs=3))
+    grant = Grant(1, 1, 3)
+    cost = cost_of(config, [OUTCOME], timing([0.1]), SIZES, trials=grant, retrainings=grant)
+    plain = cost_of(CONFIG, [OUTCOME], timing([0.1]), SIZES, trials=grant, retrainings=grant)
+    epoch = 100 * 0.1 + 10 * 0.05 + STORING + 0.03
+    assert [stage.name for stage in cost.stages] == ["search", "confirmation", "retraining"]
+    # two configurations on two seeds are four runs, three at once: two waves
+    assert cost.stages[1].seconds.middle == pytest.approx(2 * (4 + 3 * epoch))
+    assert cost.gpu_hours.middle - plain.gpu_hours.middle == pytest.approx(4 * 3 * epoch / 3600)
 
 
 def test_without_a_retraining_the_search_is_all():

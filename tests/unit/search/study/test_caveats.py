@@ -15,6 +15,7 @@ space: {dropout: {low: 0.0, high: 0.5}}
 train: {warmup_epochs: 0}
 baseline: {dropout: 0.2}
 """
+FIXED = STUDY + "pruner: {rungs: fixed}\n"
 SECOND = Range(1, 1, 1)
 MACHINE = Machine(
     name="4 cores",
@@ -107,7 +108,7 @@ def test_a_busy_machine_is_told_with_its_load():
     ],
 )
 def test_many_workers_for_few_trials_are_told(sampler, workers, is_told):
-    lines = told(f"{STUDY}sampler: {{name: {sampler}}}\n", machine={"workers": workers})
+    lines = told(f"{FIXED}sampler: {{name: {sampler}}}\n", machine={"workers": workers})
     assert len(lines) == is_told
     if is_told:
         assert lines[0].startswith("17 at once are more than a quarter of 64 trials: ")

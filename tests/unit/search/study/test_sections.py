@@ -4,6 +4,7 @@ import pytest
 
 from search.study.sections import (
     Budget,
+    ConfirmConfig,
     DataConfig,
     Domain,
     Resources,
@@ -78,6 +79,9 @@ OUT_OF_RANGE = {
         {"epoch_timeout": math.nan},
         "epoch_timeout: must be none or > 0 seconds, got nan",
     ),
+    "top": (ConfirmConfig, {"top": -1}, "top: must be >= 0, got -1"),
+    "one-seed": (ConfirmConfig, {"seeds": (1,)}, "seeds: must hold at least two seeds, got [1]"),
+    "confirm-epochs": (ConfirmConfig, {"epochs": 0}, "epochs: must be auto or >= 1, got 0"),
     "epochs": (RetrainConfig, {"epochs": 0}, "epochs: must be >= 1, got 0"),
     "no-seed": (RetrainConfig, {"seeds": ()}, "seeds: must hold at least one seed, got []"),
     "same-seed": (

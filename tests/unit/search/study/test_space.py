@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from search.study.config import loads
 from search.study.space import (
     Budget,
+    ConfirmConfig,
     DataConfig,
     Domain,
     PrunerConfig,
@@ -72,6 +73,13 @@ def test_what_is_left_out_is_the_default(load_text):
     )
     assert config.data == DataConfig(source="cifar10", num_val=5000, num_train=None)
     assert config.resources.gpus_per_trial == "auto"
+    assert (config.confirm.top, config.confirm.seeds) == (3, (11, 12, 13))
+    assert config.confirm_epochs == config.study.max_epochs
+
+
+def test_a_confirmation_may_have_a_schedule_of_its_own(load_text):
+    assert load_text(STUDY).confirm_epochs == 8
+    assert load_text(STUDY + "confirm: {epochs: 20}\n").confirm_epochs == 20
 
 
 def test_a_flag_overrides_the_file_and_the_resolved_file_shows_it(load_text):
@@ -120,6 +128,7 @@ CHANGES = {
     "max_total_epochs": ("{num_trials: 4", "{max_total_epochs: 32, num_trials: 4", []),
     "resources": ("pruner:", "resources: {cpus_per_trial: 2}\npruner:", []),
     "retrain": ("epochs: 9", "epochs: 10", []),
+    "confirm": ("pruner:", "confirm: {top: 0}\npruner:", []),
     "spelling": ("1e-5", "0.00001", []),
 }
 
@@ -156,6 +165,7 @@ def studies(draw):
         sampler=SamplerConfig(name=draw(st.sampled_from(["auto", "tpe", "gp", "random", "qmc"]))),
         pruner=PrunerConfig(name=draw(st.sampled_from(["asha", "none"]))),
         resources=Resources(gpus_per_trial=draw(st.sampled_from(["auto", 0, 0.25, 1]))),
+        confirm=ConfirmConfig(epochs=draw(st.sampled_from(["auto", 30]))),
         retrain=RetrainConfig(seeds=tuple(draw(st.sets(st.integers(0, 99), min_size=1)))),
     )
 

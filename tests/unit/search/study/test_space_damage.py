@@ -23,9 +23,10 @@ retrain: {epochs: 9, seeds: [0, 1]}
 many = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 SECTIONS = ["study", "data", "train", "space", "baseline", "recipes", "sampler", "pruner",
-            "resources", "retrain"]  # fmt: skip
+            "resources", "confirm", "retrain"]  # fmt: skip
 KEYS = ["num_trials", "min_epochs", "max_epochs", "seed", "num_val", "source", "lr", "dropout",
-        "warmup_epochs", "channels", "low", "high", "log", "name", "epochs", "seeds"]  # fmt: skip
+        "warmup_epochs", "channels", "low", "high", "log", "name", "epochs", "seeds",
+        "top"]  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
 VALUES = st.recursive(
     SCALARS,

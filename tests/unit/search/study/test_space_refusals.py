@@ -52,7 +52,7 @@ BAD_STUDIES = {
         "num_trails",
         "1: study.num_trails: unknown key, did you mean num_tri",
     ),
-    "unknown-section": ("pruner:", "confirm: {}\npruner:", "10: confirm: unknown key"),
+    "unknown-section": ("pruner:", "report: {}\npruner:", "10: report: unknown key"),
     "repeated-key": (
         "retrain:",
         "pruner: {}\nretrain:",
@@ -165,6 +165,11 @@ BAD_STUDIES = {
         "{low: 0, high: 3}",
         "{low: 0, high: 3}\n  warmup_epoch: {low: 0, high: 1}",
         "7: space.warmup_epoch: must be a numeric setting of TrainConfig, did you mean warmup_",
+    ),
+    "confirm-in-the-warm-up": (
+        "retrain:",
+        "confirm: {epochs: 3}\nretrain:",
+        "11: confirm.epochs: must be > 3, the longest warm-up (space.warmup_epochs.high), got 3",
     ),
     "retrain-in-the-warm-up": (
         "epochs: 9",

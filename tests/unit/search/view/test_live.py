@@ -16,7 +16,7 @@ from search.view import live
 from search.view.live import (
     View,
     describe_progress,
-    describe_retraining,
+    describe_run,
     describe_trial,
     watch,
 )
@@ -100,12 +100,12 @@ def test_off_a_terminal_epochs_alone_are_told_of_now_and_then(ledger, clock):
 
 def test_off_a_terminal_a_retraining_tells_of_its_end(ledger, clock):
     view, lines = plain_view(ledger)
-    view.retrained("seed0", result(1), 3)
-    view.retrained("seed0", result(2), 3)
+    view.trained("retrain", "seed0", result(1), 3)
+    view.trained("retrain", "seed0", result(2), 3)
     assert lines() == []
     clock.now += 31
-    view.retrained("seed1", result(1), 3)
-    view.retrained("seed0", result(3), 3)
+    view.trained("retrain", "seed1", result(1), 3)
+    view.trained("retrain", "seed0", result(3), 3)
     assert [line.partition(",")[0] for line in lines()] == [
         "retrain seed1: epoch 1/3",
         "retrain seed0: epoch 3/3",
@@ -183,11 +183,11 @@ def test_a_terminal_wide_enough_shows_every_fact_in_its_line(busy):
 @pytest.mark.parametrize("width", [80, 40])
 def test_a_terminal_shows_each_retraining(ledger, width):
     view = View(ledger, Console(file=io.StringIO(), force_terminal=True, width=width))
-    view.retrained("seed1", result(1), 3)
-    view.retrained("seed0", result(3), 3)
+    view.trained("retrain", "seed1", result(1), 3)
+    view.trained("retrain", "seed0", result(3), 3)
     shown = rendered(view, width)
     assert shown.index("seed0: epoch 3/3") < shown.index("seed1: epoch 1/3")
-    view.retrained("seed1", result(2), 3)
+    view.trained("retrain", "seed1", result(2), 3)
     assert "seed1: epoch 2/3" in rendered(view, width)
 
 
@@ -256,9 +256,24 @@ def test_a_finished_trial_in_one_line(trial, expected):
 
 
 def test_a_retraining_in_one_line():
-    assert describe_retraining("seed0", result(3, seconds=61.0), 10) == (
+    judged = result(3, seconds=61.0)
+    unjudged = dataclasses.replace(judged, val_accuracy=None)
+    assert describe_run("retrain", "seed0", unjudged, 10) == (
         "retrain seed0: epoch 3/10, train loss 1.250, about 0:07:07 left"
     )
+    assert describe_run("confirm", "t0001-seed11", judged, 10) == (
+        "confirm t0001-seed11: epoch 3/10, val_accuracy 0.5000, about 0:07:07 left"
+    )
+
+
+def test_a_terminal_shows_the_runs_of_one_stage_alone(ledger):
+    view = View(ledger, Console(file=io.StringIO(), force_terminal=True))
+    view.trained("confirm", "t0001-seed11", result(3), 3)
+    assert "confirm t0001-seed11" in rendered(view, 80)
+    view.trained("retrain", "seed0", result(1), 3)
+    shown = rendered(view, 80)
+    assert "retrain seed0" in shown
+    assert "confirm" not in shown
 
 
 def test_a_day_and_more_is_told_in_days(ledger):

@@ -108,5 +108,6 @@ def test_a_study_is_described_by_its_rungs_and_most_epochs():
     assert describe_study(CONFIG).splitlines() == [
         "# trials may be stopped after epochs: 1, 2",
         "# search: at most 32 epochs (8 x 4)",
+        "# confirm: at most 48 epochs (12 runs x 4)",
         "# retrain: 750 epochs (3 seeds x 250)",
     ]
