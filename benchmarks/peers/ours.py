@@ -38,3 +38,8 @@ class Ours:
             images_per_second=0.0,
         )
         return self._ledger.report(number, result, _NOWHERE, attempt=1)
+
+
+def cut_off(config: StudyConfig, seed: int, policy: str) -> Ours:
+    """Return the ledger without a budget of its own: what runs at the end is lost, as a peer's."""
+    return Ours(with_budget(config, max_total_epochs="none"), seed, policy)
