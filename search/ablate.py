@@ -84,9 +84,8 @@ def _check(config: "StudyConfig", arguments: Namespace) -> None:
 def _plan(study: work.Work) -> "Plan":
     """Return how the present winner is taken apart: as it was confirmed, but for the flags."""
     from search.engine.ablating import Plan
-    from search.engine.confirming import confirmation_of
-    from search.engine.delivery import winner
     from search.study.contest import terms_of
+    from search.study.winner import confirmation_of, winner
 
     arguments, confirmation = study.arguments, confirmation_of(study.folder, study.ledger)
     terms = confirmation.terms if confirmation else terms_of(study.ledger.config)
@@ -104,7 +103,7 @@ def _differs(study: work.Work) -> bool:
 
 def _is_done(study: work.Work) -> bool:
     """Return whether there is nothing to be trained: all was, or the winner is the baseline."""
-    from search.engine.ablating import ablation_of
+    from search.study.winner import ablation_of
 
     plan = _plan(study)
     ablation = ablation_of(study.folder, study.ledger, plan.winner)

@@ -39,7 +39,7 @@ def _parser() -> ArgumentParser:
 
 
 def _body(arguments: Namespace) -> None:
-    from search.engine.delivery import winner
+    from search.study.winner import winner
 
     folder = work.existing(arguments.study)
     with work.opened(folder.path, _read_config(folder.study_file, arguments), arguments) as study:
@@ -73,8 +73,8 @@ def _read_config(path: Path, arguments: Namespace) -> "StudyConfig":
 
 def is_due(study: work.Work) -> bool:
     """Return whether the study file asks for a confirmation that is missing or stale."""
-    from search.engine.confirming import confirmation_of
     from search.study.records import incumbent
+    from search.study.winner import confirmation_of
 
     ledger = study.ledger
     if not ledger.config.confirm.top or incumbent(ledger.trials) is None:

@@ -34,9 +34,10 @@ def _parser() -> ArgumentParser:
 
 
 def _body(arguments: Namespace) -> None:
-    from search.engine.delivery import unfinished_jobs, winner
+    from search.engine.delivery import unfinished_jobs
     from search.engine.submitting import Order, is_submitted, refuse_other, submit
     from search.study.space import load_resolved
+    from search.study.winner import winner
     from search.view.submission import describe_submission
     from seresnet.errors import ConfigError, DataError
 

@@ -72,10 +72,10 @@ def _body(arguments: Namespace) -> None:
 
 def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
     """Search and deliver, as far as that is still to be done."""
-    from search.engine.delivery import winner
     from search.results import write_tables
     from search.retrain import is_delivered
     from search.study.progress import describe_budget
+    from search.study.winner import winner
 
     with work.opened(path, config, arguments) as study:
         ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain

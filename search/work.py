@@ -228,9 +228,8 @@ def show(work: Work) -> None:
 
 def _show_winner(work: Work) -> None:
     """Print confirmation and ablation; what was made for an earlier state is called stale."""
-    from search.engine.ablating import ablation_of
-    from search.engine.confirming import confirmation_of
-    from search.engine.delivery import is_stale, winner
+    from search.engine.delivery import is_stale
+    from search.study.winner import ablation_of, confirmation_of, winner
     from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
 

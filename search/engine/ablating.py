@@ -24,7 +24,7 @@ from search.study.errors import UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
-from search.study.sealed import read_sealed, write_sealed
+from search.study.sealed import write_sealed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,13 +34,6 @@ class Plan:
     winner: TrialRecord
     seeds: tuple[int, ...]
     epochs: int
-
-
-def ablation_of(folder: StudyFolder, ledger: Ledger, winner: TrialRecord) -> Ablation | None:
-    """Return the ablation of the present winner, if there is one."""
-    ablation = read_sealed(folder.ablation, Ablation)
-    is_ours = ablation is not None and (ablation.study, ablation.trial) == (ledger.id, winner.id)
-    return ablation if is_ours else None
 
 
 def ablate_winner(

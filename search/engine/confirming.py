@@ -7,7 +7,6 @@ from search.results import write_runs
 from search.study.confirmation import (
     Confirmation,
     conclude,
-    is_current,
     read_confirmation,
     write_confirmation,
 )
@@ -16,13 +15,6 @@ from search.study.dataset import Dataset
 from search.study.errors import UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
-
-
-def confirmation_of(folder: StudyFolder, ledger: Ledger) -> Confirmation | None:
-    """Return the study's confirmation, if there is one of its present state."""
-    confirmation = read_confirmation(folder.confirmation)
-    is_ours = confirmation is not None and is_current(confirmation, ledger)
-    return confirmation if is_ours else None
 
 
 def confirm_top(

@@ -1,40 +1,17 @@
-"""The winner, and its retraining with each seed."""
+"""The retraining of the winner with each seed."""
 
 from collections.abc import Callable
 
-from search.engine.confirming import confirmation_of
 from search.engine.grants import Grant
 from search.engine.retraining import Job, clear_stale, train_jobs
 from search.study.dataset import Dataset
-from search.study.errors import UnfinishedError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.provenance import code_version
-from search.study.records import TrialRecord, baseline_value, incumbent
+from search.study.records import baseline_value
+from search.study.winner import winner
 from seresnet.epoch import EpochResult
 from seresnet.run import holder, identity, is_finished
-
-
-def winner(folder: StudyFolder, ledger: Ledger) -> TrialRecord:
-    """Return the trial to be retrained: the confirmation's winner, else the incumbent.
-
-    A confirmation of another state of the study counts for nothing.
-
-    Raises:
-        UnfinishedError: no trial is complete.
-    """
-    best = incumbent(ledger.trials)
-    if best is None:
-        kinds = sorted({t.error_kind for t in ledger.trials if t.error_kind})
-        reason = f": {', '.join(kinds)}" if kinds else ""
-        raise UnfinishedError(
-            f"no trial of {len(ledger.trials)} is complete, so there is nothing to retrain{reason}",
-            "see error_kind and error in trials.csv",
-        )
-    confirmation = confirmation_of(folder, ledger)
-    if confirmation is None:
-        return best
-    return next(trial for trial in ledger.trials if trial.id == confirmation.winner)
 
 
 def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> list[Job]:

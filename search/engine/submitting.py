@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 
-from search.engine.confirming import confirmation_of
-from search.engine.delivery import winner
 from search.engine.grants import Grant
 from search.engine.retraining import label
 from search.study.errors import DamagedStudyError
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.records import TrialRecord
+from search.study.winner import confirmation_of, winner
 from seresnet.data import Unlabelled
 from seresnet.errors import DamagedError, DataError
 from seresnet.expectation import expected_score

@@ -9,15 +9,15 @@ from optuna.storages import InMemoryStorage
 
 import fakes
 from search.engine import contest
-from search.engine.confirming import confirm_top, confirmation_of
+from search.engine.confirming import confirm_top
 from search.engine.contest import carry_out, is_done, jobs_of, outcome
-from search.engine.delivery import winner
 from search.engine.grants import Grant
 from search.results import read_runs
 from search.study.contest import planned, terms_of
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError, UnfinishedError
 from search.study.ledger import Ledger
+from search.study.winner import confirmation_of, winner
 from seresnet import run as running
 from seresnet.data import Split
 from seresnet.train import DivergedError

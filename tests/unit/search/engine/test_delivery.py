@@ -5,10 +5,11 @@ from optuna.storages import InMemoryStorage
 
 import fakes
 from search.engine import delivery, retraining
-from search.engine.delivery import is_stale, retrain_winner, unfinished_jobs, winner
+from search.engine.delivery import is_stale, retrain_winner, unfinished_jobs
 from search.engine.grants import Grant
 from search.study.errors import UnfinishedError
 from search.study.ledger import Ledger
+from search.study.winner import winner
 from seresnet.data import Split
 from seresnet.run import claim, holder
 
