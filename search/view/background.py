@@ -41,7 +41,9 @@ class Background:
         self._waiting = {trial.number: trial for trial in copies}
         self._is_closing = self._has_failed = False
         self._num_shown = 0
-        self._thread = threading.Thread(target=self._work, args=(make, copies), daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(make, copies), name="follower", daemon=True
+        )
         self._thread.start()
 
     def trial_changed(self, trial: TrialRecord) -> None:
