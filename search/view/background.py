@@ -12,6 +12,7 @@ from search.view.followers import Follower
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0  # seconds without progress, at the end of a search
 _AT_A_STOP = 2.0  # seconds in all, where the command is to end: a signal leaves 20
+_NOTHING_LOST = "the study has it all, and a later start tells the rest"
 
 
 class Background:
@@ -69,7 +70,7 @@ class Background:
             if not patience:
                 break
         if self._thread.is_alive():
-            self._give_up("does not come on")
+            self._give_up("no answer in time")
 
     def _work(
         self, make: Callable[[Sequence[TrialRecord]], Follower], trials: Sequence[TrialRecord]
@@ -93,7 +94,7 @@ class Background:
         with self._changed:
             self._has_failed = True
             self._waiting.clear()
-        _log.warning("%s: %s; the search goes on, a later start tells the rest", self._what, reason)
+        _log.warning("%s: %s; %s", self._what, reason, _NOTHING_LOST)
 
 
 @contextmanager

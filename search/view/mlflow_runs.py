@@ -4,6 +4,7 @@ A start brings the runs to where the study is: it tells what they lack, and dele
 of no trial of the study, as after a step back to a backup. So nothing stands there twice.
 """
 
+import logging
 import math
 import os
 import re
@@ -16,7 +17,7 @@ from search.view.followers import METRICS, begin_of, points
 from seresnet.errors import ConfigError
 
 # Before the import: MLflow would tell its makers of its use, write its notes among ours and
-# addresses to stdout, and wait for a dead server for up to an hour.
+# addresses to stdout, and wait long for a dead server.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -27,6 +28,8 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each try
 
 REFUSALS = (MlflowException, SQLAlchemyError, OSError)
 """What MLflow raises where it does not answer, or not as wished."""

@@ -132,7 +132,7 @@ def test_a_server_that_is_not_there_costs_a_warning_and_no_trial(
     assert len(read_trials(folder.path)) == 6
     (told,) = [r.getMessage() for r in caplog.records if "--mlflow" in r.getMessage()]
     assert told.startswith("--mlflow http://127.0.0.1:9: ")
-    assert told.endswith("; the search goes on, a later start tells the rest")
+    assert told.endswith("; the study has it all, and a later start tells the rest")
 
 
 def test_what_cannot_be_followed_is_refused_before_anything_is_made(command, folder, capsys):

@@ -82,7 +82,7 @@ def test_a_refusal_is_told_once_and_the_search_goes_on(ledger, caplog):
         ledger.observe = follower.trial_changed
         play_out(ledger)
     assert [record.getMessage() for record in caplog.records] == [
-        "--mlflow URI: no route to host; the search goes on, a later start tells the rest"
+        "--mlflow URI: no route to host; the study has it all, and a later start tells the rest"
     ]
 
 
@@ -91,7 +91,7 @@ def test_one_that_does_not_come_on_is_left(slow, ledger, caplog, monkeypatch):
     run(ledger, 0.1)
     follower = Background(slow, ledger.trials, (), "--slow")
     follower.close(patience=0.01)
-    assert "--slow: does not come on" in caplog.text
+    assert "--slow: no answer in time" in caplog.text
 
 
 def test_a_command_that_is_to_end_waits_for_it_but_a_moment(slow, ledger, caplog, monkeypatch):
@@ -99,4 +99,4 @@ def test_a_command_that_is_to_end_waits_for_it_but_a_moment(slow, ledger, caplog
     run(ledger, 0.1)
     with pytest.raises(KeyboardInterrupt), in_background(slow, ledger.trials, (), "--slow"):
         raise KeyboardInterrupt
-    assert "--slow: does not come on" in caplog.text
+    assert "--slow: no answer in time" in caplog.text
