@@ -62,6 +62,7 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
         "docs/explanation/confirmation.md", "docs/how-to/gpus.md", "docs/how-to/plan.md",
         "docs/how-to/simulate.md",
         "docs/how-to/models.md", "docs/how-to/another-trainable.md",
+        "docs/how-to/other-tools.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",
         "docs/EXPERIMENTS.md", "docs/adr/README.md",

@@ -92,9 +92,8 @@ def in_mlflow(uri):
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-def test_both_hold_what_the_tables_hold_after_an_interruption(command, folder, engine, tmp_path):
-    uri = f"sqlite:///{tmp_path / 'mlruns.db'}"
-    follow = [*command, "--tensorboard", "--mlflow", uri]
+def test_both_hold_what_the_tables_hold_after_an_interruption(command, folder, engine, mlflow_uri):
+    follow = [*command, "--tensorboard", "--mlflow", mlflow_uri]
     engine["before_trial"] = 3
     assert tune.main(follow) == 130
     assert sorted(in_event_files(folder)) == ["t0000", "t0001"]  # the third told nothing
@@ -105,7 +104,7 @@ def test_both_hold_what_the_tables_hold_after_an_interruption(command, folder, e
     wanted = curves(read_epochs(folder.path))
     assert len(wanted) == 5
     assert in_event_files(folder) == wanted
-    runs, statuses = in_mlflow(uri)
+    runs, statuses = in_mlflow(mlflow_uri)
     assert runs == wanted
     trials = read_trials(folder.path)
     assert statuses == {
