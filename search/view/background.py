@@ -10,7 +10,7 @@ from search.study.records import TrialRecord
 from search.view.followers import Follower
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 10.0  # seconds without progress, at the end of a search
+_PATIENCE = 30.0  # seconds without progress, at the end of a search
 _AT_A_STOP = 2.0  # seconds in all, where the command is to end: a signal leaves 20
 _NOTHING_LOST = "the study has it all, and a later start tells the rest"
 

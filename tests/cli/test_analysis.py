@@ -35,7 +35,11 @@ def test_it_is_kept_without_outputs(notebook):
 def test_it_runs_in_a_kernel_and_answers_from_the_published_tables(notebook):
     before = {path: path.stat().st_mtime_ns for path in PUBLISHED.iterdir()}
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": PATH.parent}}
+        notebook,
+        timeout=300,
+        startup_timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": PATH.parent}},
     )
     client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
     outputs = {cell.id: cell.outputs for cell in cells(notebook)}
