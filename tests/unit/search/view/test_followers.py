@@ -46,7 +46,7 @@ with followers.opened(parser.parse_args([]), None, None):
     ("flags", "module", "missing"),
     [
         (["--tensorboard"], "event_files", "tensorboard.compat.proto.event_pb2"),
-        (["--mlflow", "sqlite:///a.db"], "mlflow_runs", "mlflow.tracking"),
+        (["--mlflow", "sqlite:///a.db"], "mlflow_runs", "mlflow.entities"),
     ],
     ids=["tensorboard", "mlflow"],
 )
