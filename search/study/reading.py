@@ -55,7 +55,7 @@ def read(folder: StudyFolder, flag: str | None = None) -> Iterator[tuple[BaseSto
     Binding.read(folder).refuse_missing(location)
     if location.path is not None and not location.path.is_file():
         raise DataError(
-            f"{folder.path}: holds no study ({location.masked} is missing)",
+            f"{folder.path}: holds no study ({_named(location.path, folder)} is missing)",
             "name a folder such as results/demo",
         )
     name = folder.study_name(location)
@@ -84,6 +84,11 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _named(path: Path, folder: StudyFolder) -> str:
+    """Return the name of a file in the study folder, the path of any other."""
+    return path.name if path.parent == folder.path else str(path)
 
 
 def _copy_from_server(location: Location, name: str) -> BaseStorage:
