@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from search.study.folder import StudyFolder
     from search.study.records import TrialRecord
     from search.study.standing import Standing
+    from seresnet.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,9 +105,8 @@ def _look(folder: "StudyFolder", flag: str | None) -> "Standing":
     except UserError as error:
         if flag is not None or folder.database.exists() or not _has_tables(folder):
             raise
-        reason = error.message.removeprefix(f"{folder.path}: ")
-        trials = _read_tables(folder)
-        return without_study(folder, "tables only", f"shown from its tables: {reason}", trials)
+        problem = f"shown from its tables: {_short(error, folder)}"
+        return without_study(folder, "tables only", problem, _read_tables(folder))
 
 
 def _look_anyway(folder: "StudyFolder") -> "Standing":
@@ -118,13 +118,18 @@ def _look_anyway(folder: "StudyFolder") -> "Standing":
     try:
         return _look(folder, None)
     except DamagedStudyError as error:
-        return without_study(folder, "damaged", error.message.removeprefix(f"{folder.path}: "))
+        return without_study(folder, "damaged", _short(error, folder))
     except UserError as error:
         is_study = any(path.exists() for path in (folder.database, folder.provenance))
         state = "unreadable" if is_study or _has_tables(folder) else "no study"
-        return without_study(folder, state, error.message.removeprefix(f"{folder.path}: "))
+        return without_study(folder, state, _short(error, folder))
     except OSError as error:
         return without_study(folder, "unreadable", str(error))
+
+
+def _short(error: "UserError", folder: "StudyFolder") -> str:
+    """Return what is wrong, without the path of the folder, which stands beside it."""
+    return error.message.removeprefix(f"{folder.path}: ").replace(f"{folder.path}/", "")
 
 
 def _has_tables(folder: "StudyFolder") -> bool:

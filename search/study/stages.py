@@ -143,7 +143,7 @@ def read_ablation(folder: StudyFolder, epochs: int) -> Stage:
         folder: of the study.
         epochs: of a run that is not at its end, unless others of the stage were longer.
     """
-    paths = sorted(path for path in folder.ablate.glob("*-seed*") if path.is_dir())
+    paths = sorted(path for path in folder.ablate.glob("[!.]*-seed*") if path.is_dir())
     stage = read_stage(ABLATE, folder.ablate, {path.name: (epochs, "") for path in paths})
     most = max([epochs, *(run.epochs_done for run in stage.runs)])
     runs = [run if run.is_done else dataclasses.replace(run, epochs=most) for run in stage.runs]

@@ -9,7 +9,7 @@ from search.study.disk import usage
 from search.study.folder import StudyFolder
 from search.study.lock import database_driver, driver_of
 from search.study.progress import Progress
-from search.study.records import TrialRecord, baseline_value, incumbent
+from search.study.records import FINISHED_STATES, TrialRecord, baseline_value, incumbent
 from search.study.snapshot import Snapshot, take_snapshot
 from search.study.stages import CONFIRM, RETRAIN, Stage, read_ablation, read_stage
 from search.study.storage import locate, translated
@@ -129,7 +129,7 @@ def _driver(folder: StudyFolder, flag: str | None) -> str | None:
 
 def _is_searching(progress: Progress) -> bool:
     """Return whether trials are still to be run, and may be."""
-    ended = sum(n for state, n in progress.states.items() if state not in ("RUNNING", "PAUSED"))
+    ended = sum(progress.states.get(state, 0) for state in FINISHED_STATES)
     return ended < progress.num_trials and not progress.budget
 
 

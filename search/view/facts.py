@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from search.study.progress import Progress, seconds_left
-from search.study.records import TrialRecord
+from search.study.records import FINISHED_STATES, TrialRecord
 from search.study.stages import Stage
 from seresnet.epoch import EpochResult
 
@@ -24,7 +24,7 @@ def describe_progress(
 
 def describe_finished(progress: Progress) -> str:
     """Return the trials at their end, of all."""
-    finished = sum(n for state, n in progress.states.items() if state not in ("RUNNING", "PAUSED"))
+    finished = sum(progress.states.get(state, 0) for state in FINISHED_STATES)
     return f"{finished}/{progress.num_trials}"
 
 

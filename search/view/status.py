@@ -82,10 +82,11 @@ def describe_standing(standing: Standing, now: datetime) -> str:
 
     In colours where stdout is a terminal that has some.
     """
-    head = f"{standing.folder.path}: {_state(standing)}"
+    lines = [f"{standing.folder.path}: {_state(standing)}"]
     if standing.driver:
-        head += f", by {standing.driver}"
-    lines = [head, *filter(None, [standing.problem])]
+        lines.append(f"driven by {standing.driver}")
+    if standing.problem:
+        lines.append(standing.problem)
     if standing.snapshot is not None:
         lines.append(_drawn(_screen(standing, standing.snapshot, now)))
         lines += _verdicts(standing.snapshot)
