@@ -12,10 +12,8 @@ from search.confirm import confirm, is_due
 if TYPE_CHECKING:
     from search.engine.ablating import Plan
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.study.space import StudyConfig
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,11 +113,9 @@ def _is_done(study: work.Work) -> bool:
 def _ablate(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.ablating import ablate_winner
 
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("ablate", job.folder.name, result, job.config.epochs)
-
     plan = _plan(study)
-    ablate_winner(study.folder, study.ledger, study.dataset, plan, granted, observe)
+    told = work.Told(view, "ablate", granted.slots)
+    ablate_winner(study.folder, study.ledger, study.dataset, plan, granted, told)
 
 
 if __name__ == "__main__":

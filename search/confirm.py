@@ -10,10 +10,8 @@ from search import cli, work
 
 if TYPE_CHECKING:
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.study.space import StudyConfig
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,12 +84,10 @@ def confirm(study: work.Work, granted: "Grant", view: "View") -> None:
     """Compare the best configurations with the baseline, and keep who won."""
     from search.engine.confirming import confirm_top
 
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("confirm", job.folder.name, result, job.config.epochs)
-
     if study.folder.confirmation.exists():
         cli.note("confirm.json is stale, of an earlier state of the study: it is made anew")
-    confirm_top(study.folder, study.ledger, study.dataset, granted, observe)
+    told = work.Told(view, "confirm", granted.slots)
+    confirm_top(study.folder, study.ledger, study.dataset, granted, told)
 
 
 if __name__ == "__main__":

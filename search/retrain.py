@@ -11,9 +11,7 @@ from search.confirm import confirm, is_due
 
 if TYPE_CHECKING:
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,13 +66,11 @@ def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.delivery import retrain_winner
     from search.engine.submitting import Order, submit
 
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("retrain", job.folder.name, result, job.config.epochs)
-
     if is_due(study):
         confirm(study, granted, view)
     shared = widen(granted, len(study.ledger.config.retrain.seeds))
-    retrain_winner(study.folder, study.ledger, study.dataset, shared, observe)
+    told = work.Told(view, "retrain", shared.slots)
+    retrain_winner(study.folder, study.ledger, study.dataset, shared, told)
     if study.test is None:
         cli.note("no competition test file in the data folder, so no submission: see --test")
     else:

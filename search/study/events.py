@@ -106,8 +106,10 @@ def newest_event(trial: "FrozenTrial") -> Event | None:
 
 def last_seq(trial: "FrozenTrial") -> int:
     """Return the number of a trial's newest event, 0 if it has none."""
-    newest = newest_event(trial)
-    return newest.seq if newest else 0
+    attributes = trial.user_attrs  # read directly: thousands of events are not made for one number
+    names = [name for name in attributes if name in (ASK, END) or name.startswith(_PAUSE)]
+    names += [epoch_attribute(epoch) for epoch in trial.intermediate_values]
+    return max((attributes.get(name, {}).get("seq", 0) for name in names), default=0)
 
 
 def history(trials: Sequence["FrozenTrial"]) -> list[Event]:

@@ -253,7 +253,7 @@ def _check_backup(path: Path) -> None:
         quick_check(path)
         storage = open_storage(location)
         try:
-            with _readable(location):
+            with readable(location):
                 refuse_damage(load_study(storage, STUDY_NAME))
                 Ledger.load(storage)
         finally:
@@ -261,7 +261,7 @@ def _check_backup(path: Path) -> None:
 
 
 @contextmanager
-def _readable(location: Location) -> Iterator[None]:
+def readable(location: Location) -> Iterator[None]:
     """A file may be whole for SQLite, though what it holds is not what was stored."""
     try:
         yield
@@ -282,7 +282,7 @@ def _open(
     with translated(location):
         storage = open_storage(location)
         try:
-            with _readable(location):
+            with readable(location):
                 binding.refuse_foreign(storage, location, name)
                 return storage, Ledger.open(storage, config, study_name=name)
         except BaseException:

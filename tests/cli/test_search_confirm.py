@@ -39,7 +39,8 @@ def test_a_confirmation_prints_its_table_and_verdict_and_leaves_its_files(
     config = load_study(folder.study_file)
     assert (config.confirm.top, config.confirm.seeds, config.confirm.epochs) == (1, (11, 12), 2)
     (start,) = json.loads(folder.provenance.read_text())["starts"]
-    assert start["command"] == f"python -m search.confirm {shlex.join(command)}"
+    typed = shlex.join(["--study", "results/tiny", *command[2:]])
+    assert start["command"] == f"python -m search.confirm {typed}"
 
 
 def test_settings_of_the_retraining_alone_compare_nothing(command, folder, trained):
