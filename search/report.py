@@ -32,7 +32,7 @@ def _body(arguments: Namespace) -> None:
     from search.view.page.page import write_page
 
     folder = StudyFolder(arguments.study)
-    write_page(take_snapshot(folder, arguments.storage), [], folder.report)
+    write_page(take_snapshot(folder, arguments.storage), folder.report)
     cli.output(str(folder.report))
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from search.study.checks.wording import command
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.html import Content, Html, code, escape, table, tag
-from search.view.page.units import Units, count, duration, setting, units_of
+from search.view.page.looks import called
+from search.view.page.units import Units, count, duration, sentence, setting, units_of
 
 
 def lead(snapshot: Snapshot) -> Html:
@@ -14,16 +16,11 @@ def lead(snapshot: Snapshot) -> Html:
     parts = [tag("p", _verdict(snapshot, units), class_="verdict")]
     parts += [tag("p", sentence, class_="caution") for sentence in _cautions(snapshot)]
     if not snapshot.confirmation and snapshot.winner and snapshot.config.is_seresnet:
-        parts.append(code(f"python -m search.confirm --study {place(snapshot)}"))
+        parts.append(code(command(snapshot, "confirm")))
     parts.append(_facts(snapshot, units))
     if snapshot.winner is not None:
         parts.append(_settings(snapshot, snapshot.winner))
     return escape(parts)
-
-
-def place(snapshot: Snapshot) -> str:
-    """Return where a study lies unless its owner chose otherwise; never this machine's own path."""
-    return f"results/{snapshot.name}"
 
 
 def _verdict(snapshot: Snapshot, units: Units) -> str:
@@ -33,15 +30,14 @@ def _verdict(snapshot: Snapshot, units: Units) -> str:
     if best is None:
         return f"No result yet: of {count(len(snapshot.trials), 'trial')}, none is complete."
     if snapshot.confirmation is not None:
-        sentence = snapshot.confirmation.sentence
-        return f"{sentence[0].upper()}{sentence[1:]}."
+        return sentence(snapshot.confirmation.sentence)
     if best.number == 0:
         return f"The baseline itself is the best so far, at {units.value(best.value)}."
     beside = "; the baseline is not complete, so no gain is known"
     if snapshot.baseline is not None and best.value is not None:
         gain = best.value - snapshot.baseline
         beside = f", {units.difference(gain).lstrip('+')} above the baseline in the search"
-    return f"{_called(best)} reaches {units.value(best.value)}{beside}."
+    return f"{called(best)} reaches {units.value(best.value)}{beside}."
 
 
 def _cautions(snapshot: Snapshot) -> Iterator[str]:
@@ -125,9 +121,5 @@ def _settings(snapshot: Snapshot, best: TrialRecord) -> Html:
         searched = f"{setting(domain.low)} to {setting(domain.high)}{scale}"
         row: list[Content] = [tag("strong", name), setting(best.params[name])]
         rows.append([*row, setting(baseline[name]), searched])
-    header = ["hyperparameter", _called(best), "baseline", "searched"]
+    header = ["hyperparameter", called(best), "baseline", "searched"]
     return escape([tag("h3", "Its settings"), table(header, rows, numbers=(1, 2))])
-
-
-def _called(trial: TrialRecord) -> str:
-    return f"{trial.id} ({trial.name})" if trial.name else trial.id

@@ -10,7 +10,15 @@ from importlib import resources
 from search.view.page.figure import Figure
 from search.view.page.html import Html, escape, tag
 
-Part = Html | Figure
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Small pictures side by side, as many as the page is wide."""
+
+    figures: Sequence[Figure]
+
+
+Part = Html | Figure | Grid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +33,28 @@ class Section:
 
     def render(self) -> Html:
         """Return its element, figures as places to be drawn in."""
-        shown = [part.placeholder() if isinstance(part, Figure) else part for part in self.parts]
+        shown = [_placed(part) for part in self.parts]
         heading = tag("h2", self.title, id=f"{self.id}-title")
         return tag("section", heading, shown, id=self.id, aria_labelledby=f"{self.id}-title")
 
     @property
     def figures(self) -> list[Figure]:
         """Its pictures."""
-        return [part for part in self.parts if isinstance(part, Figure)]
+        return [figure for part in self.parts for figure in _figures_in(part)]
+
+
+def _placed(part: Part) -> Html:
+    if isinstance(part, Figure):
+        return part.placeholder()
+    if isinstance(part, Grid):
+        return tag("div", [figure.placeholder() for figure in part.figures], class_="figures")
+    return part
+
+
+def _figures_in(part: Part) -> Sequence[Figure]:
+    if isinstance(part, Grid):
+        return part.figures
+    return [part] if isinstance(part, Figure) else []
 
 
 def document(*, title: str, lead: Html, sections: Sequence[Section]) -> str:

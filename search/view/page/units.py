@@ -45,6 +45,13 @@ def setting(value: float) -> str:
     return f"{value:.4g}"
 
 
+def sentence(text: str) -> str:
+    """Return what the terminal says in lower case as a sentence; a name in front stays a name."""
+    first = text.split(" ", 1)[0]
+    start = text[:1].upper() if first.isalpha() else text[:1]
+    return start + text[1:] + ("" if text.endswith((".", ":")) else ".")
+
+
 def duration(seconds: float) -> str:
     """Return a time as a person says it."""
     if seconds < 90:
