@@ -1,24 +1,26 @@
 """The best so far over the epochs spent, beside what random search is expected to find."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from search.study.incumbents import Expected, RandomSearch, Step, incumbents, random_search
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, layout
-from search.view.page.html import tag
+from search.view.page.html import note
 from search.view.page.looks import describe
 from search.view.page.units import Units, sentence, units_of
+
+_section = partial(Section, id="best", title="The best so far", link="Best so far")
 
 
 def best_so_far(snapshot: Snapshot) -> Section:
     """Return the section of the incumbent."""
-    title, units = "The best so far", units_of(snapshot)
+    units = units_of(snapshot)
     steps = incumbents(snapshot.trials, snapshot.order)
     if not steps:
-        none = tag("p", "No trial is complete yet, so there is no best one.", class_="note")
-        return Section(id="best", title=title, parts=[none])
+        return _section(parts=[note("No trial is complete yet, so there is no best one.")])
     random = random_search(snapshot.config, snapshot.trials)
     told = (
         "The best complete trial by the epochs that all trials together had spent. "
@@ -34,7 +36,7 @@ def best_so_far(snapshot: Snapshot) -> Section:
         ),
         labels=[describe(snapshot.trials[step.number], units) for step in steps],
     )
-    return Section(id="best", title=title, parts=[tag("p", told, class_="note"), figure])
+    return _section(parts=[note(told), figure])
 
 
 def _found(snapshot: Snapshot, steps: Sequence[Step], units: Units) -> list[dict[str, Any]]:

@@ -1,14 +1,22 @@
 """The checks as cards: how grave in a word and a shape, a sentence, what to do."""
 
+import re
 from collections.abc import Sequence
+from functools import partial
 
 from search.study.checks.check import Check, Status
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
-from search.view.page.html import Html, tag
+from search.view.page.html import Content, Html, note, tag
 from search.view.page.units import sentence
 
+_section = partial(Section, id="checks", title="Can it be relied on?", link="Checks")
+
 _SHAPES = {Status.PASS: "✓", Status.WARNING: "▲", Status.FAIL: "✕"}
+_TYPED = re.compile(
+    r"(python -m search\.\w+(?: --[a-z-]+(?: [^\s-][^\s;,]*)?(?: \d+\b)*)*|--[a-z][a-z-]*)"
+)
+_NONE = note("Nothing can be checked before the first trial.")
 _ORDER = [Status.FAIL, Status.WARNING, Status.PASS]
 
 
@@ -19,10 +27,7 @@ def cards(snapshot: Snapshot, checks: Sequence[Check]) -> Section:
     said = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
     shown = tag("ul", [_card(check, snapshot) for check in ordered], class_="cards")
     parts = [tag("p", f"Checks: {said}.", class_="note"), shown] if checks else [_NONE]
-    return Section(id="checks", title="Can it be relied on?", parts=parts)
-
-
-_NONE = tag("p", "Nothing can be checked before the first trial.", class_="note")
+    return _section(parts=parts)
 
 
 def _card(check: Check, snapshot: Snapshot) -> Html:
@@ -35,7 +40,15 @@ def _card(check: Check, snapshot: Snapshot) -> Html:
     return tag("li", heading, said, advice, class_=f"card {check.status}")
 
 
-def _said(text: str, names: set[str]) -> str:
-    """Return a sentence; one that begins with the name of a hyperparameter or a command as it is."""
+def _said(text: str, names: set[str]) -> list[Content]:
+    """Return a sentence with its commands and flags set as code; a name in front stays a name."""
     first = text.split(" ", 1)[0].rstrip(":,")
-    return text if first in names or first == "python" else sentence(text)
+    whole = text if first in names or first == "python" else sentence(text)
+    pieces = _TYPED.split(whole)  # every second one was typed
+    return [_code(piece) if at % 2 else piece for at, piece in enumerate(pieces)]
+
+
+def _code(text: str) -> Html:
+    """Return what is typed, broken between its words alone."""
+    words = [tag("span", word) for word in text.split(" ")]
+    return tag("code", Html(" ".join(words)), class_="inline")

@@ -1,6 +1,7 @@
 """Every learning curve: where each trial went and where it was stopped."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from statistics import quantiles
 from typing import Any
 
@@ -9,14 +10,18 @@ from search.study.rules import Rules
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
-from search.view.page.html import tag
+from search.view.page.html import note
 from search.view.page.looks import LOOKS, describe_all, marker
 from search.view.page.units import Units, units_of
+
+_section = partial(Section, id="curves", title="Learning curves", link="Curves")
 
 MOST_POINTS = 20_000
 """Points of all curves; above, epochs are left out, so that a page of 1,000 trials stays quick."""
 _NUM_NAMED = 5
 """Baseline and recipes that have a line of their own in the legend."""
+_MANY = 100
+"""Stopped trials whose lines would hide the others, unless they are faint."""
 _Point = tuple[int | None, float | None, int]
 """Epoch, value, number of the trial; a gap between two curves has neither of the first two."""
 
@@ -25,12 +30,11 @@ def curves(snapshot: Snapshot) -> Section:
     """Return the section of the learning curves."""
     trials = [trial for trial in snapshot.trials if trial.epochs]
     if not trials:
-        none = tag("p", "No trial has finished an epoch yet.", class_="note")
-        return Section(id="curves", title="Learning curves", parts=[none])
+        return _section(parts=[note("No trial has finished an epoch yet.")])
     rungs, step = _rungs(snapshot), _step(trials)
-    told = tag("p", _describe(snapshot, trials, rungs, step), class_="note")
+    told = note(_describe(snapshot, trials, rungs, step))
     figure = _figure(snapshot, trials, rungs, step)
-    return Section(id="curves", title="Learning curves", parts=[told, figure])
+    return _section(parts=[told, figure])
 
 
 def _describe(
@@ -93,7 +97,8 @@ def _group(
     look = LOOKS[state]
     points = [point for trial in own for point in (*_points(trial, step), _gap(trial))]
     ends = [_points(trial, step)[-1] for trial in own]
-    line = {"color": colour("faint" if state == "PRUNED" else look.role), "width": 1}
+    role = "faint" if state == "PRUNED" and len(own) > _MANY else look.role
+    line = {"color": colour(role), "width": 1}
     both = {"legendgroup": state, "name": look.name}
     yield {**_trace(points, units), **both, "mode": "lines", "line": line, "showlegend": False}
     yield {**_trace(ends, units), **both, "mode": "markers", "marker": marker(look)}

@@ -30,6 +30,8 @@ class Section:
     title: str
     parts: Sequence[Part]
     """One below the other; what has no data says so in a sentence."""
+    link: str = ""
+    """Its name in the list of contents, where the title is long for that."""
 
     def render(self) -> Html:
         """Return its element, figures as places to be drawn in."""
@@ -66,7 +68,7 @@ def document(*, title: str, lead: Html, sections: Sequence[Section]) -> str:
         sections: in their order; empty ones are the caller's to leave out.
     """
     figures = [figure for section in sections for figure in section.figures]
-    links = [tag("a", section.title, href=f"#{section.id}") for section in sections]
+    links = [tag("a", section.link or section.title, href=f"#{section.id}") for section in sections]
     switch = tag("button", "Theme", type="button", id="theme", aria_label="Light or dark")
     header = tag("header", tag("nav", links, aria_label="Contents"), switch, class_="bar")
     main = tag("main", tag("h1", title), lead, [section.render() for section in sections])

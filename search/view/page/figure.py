@@ -96,6 +96,7 @@ def axis(title: str, **options: Any) -> dict[str, Any]:
         "zerolinecolor": colour("rule"),
         "tickfont": {"color": colour("dim")},
         "automargin": True,
+        "exponentformat": "e",
         **options,
     }
 

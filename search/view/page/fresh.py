@@ -1,6 +1,7 @@
 """What fresh seeds say: the confirmation, value by value, and what each setting is worth."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from search.study.ablation import Ablation, Effect
@@ -9,21 +10,23 @@ from search.study.confirmation import Confirmation, Entrant
 from search.study.snapshot import Snapshot
 from search.view.page.document import Part, Section
 from search.view.page.figure import Figure, axis, colour, label, layout, lines
-from search.view.page.html import code, table, tag
+from search.view.page.html import code, note, table
 from search.view.page.units import Units, sentence, setting, units_of
 
+_confirmation = partial(Section, id="confirmation", title="On fresh seeds", link="Fresh seeds")
+_ablation = partial(Section, id="ablation", title="Which settings are needed", link="Ablation")
 _ROW, _FRAME = 44, 100  # pixels
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def confirmation(snapshot: Snapshot) -> Section:
     """Return the section of the confirmation."""
-    title, found = "On fresh seeds", snapshot.confirmation
+    found = snapshot.confirmation
     if found is None:
-        parts: list[Part] = [tag("p", _why_none(snapshot), class_="note")]
+        parts: list[Part] = [note(_why_none(snapshot))]
         if snapshot.winner is not None and snapshot.config.is_seresnet:
             parts.append(code(command(snapshot, "confirm")))
-        return Section(id="confirmation", title=title, parts=parts)
+        return _confirmation(parts=parts)
     units = units_of(snapshot)
     seeds = ", ".join(map(str, found.terms.seeds))
     told = (
@@ -34,8 +37,8 @@ def confirmation(snapshot: Snapshot) -> Section:
     header = ["trial", "name", "mean", "gain", "at least", "at most", "in the search"]
     shown = table(header, [_row(each, units) for each in entrants], numbers=range(2, 7))
     figures = [figure for figure in (_runs(found, units), _gains(found)) if figure.data]
-    parts = [tag("p", sentence(told), class_="note"), *figures, shown]
-    return Section(id="confirmation", title=title, parts=parts)
+    parts = [note(sentence(told)), *figures, shown]
+    return _confirmation(parts=parts)
 
 
 def _why_none(snapshot: Snapshot) -> str:
@@ -101,15 +104,15 @@ def _gains(found: Confirmation) -> Figure:
 
 def ablation(snapshot: Snapshot) -> Section:
     """Return the section of the ablation."""
-    title, found = "Which settings are needed", snapshot.ablation
+    found = snapshot.ablation
     if found is None:
         why = "No setting of the winner was put back to the baseline to see what it is worth"
         if snapshot.folder.ablation.exists():
             why = "The ablation there is belongs to an earlier winner; anew"
         if snapshot.winner is None or not snapshot.config.is_seresnet:
-            return Section(id="ablation", title=title, parts=[tag("p", f"{why}.", class_="note")])
-        parts: list[Part] = [tag("p", f"{why}:", class_="note"), code(command(snapshot, "ablate"))]
-        return Section(id="ablation", title=title, parts=parts)
+            return _ablation(parts=[note(f"{why}.")])
+        parts: list[Part] = [note(f"{why}:"), code(command(snapshot, "ablate"))]
+        return _ablation(parts=parts)
     seeds = ", ".join(map(str, found.seeds))
     told = f"{found.sentence}. {found.epochs} epochs each, seeds {seeds}."
     if found.is_short:
@@ -118,8 +121,8 @@ def ablation(snapshot: Snapshot) -> Section:
     rows = [_effect_row(each, units_of(snapshot)) for each in found.effects]
     shown = table(header, rows, numbers=range(1, 6))
     figure = _losses(found)
-    parts = [tag("p", sentence(told), class_="note"), *([figure] if figure.data else []), shown]
-    return Section(id="ablation", title=title, parts=parts)
+    parts = [note(sentence(told)), *([figure] if figure.data else []), shown]
+    return _ablation(parts=parts)
 
 
 def _effect_row(each: Effect, units: Units) -> list[str]:

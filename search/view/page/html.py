@@ -92,6 +92,16 @@ def _cell(cell: Content, kind: str | None) -> Html:
     return tag("td", cell, class_=kind)
 
 
+def breakable(name: str) -> Html:
+    """Return a name that may be broken after its underscores, where a column is narrow."""
+    return Html("_<wbr>".join(escape(part) for part in name.split("_")))
+
+
+def note(text: str) -> Html:
+    """Return what is said of a picture or a table, or in its place."""
+    return tag("p", text, class_="note")
+
+
 def code(text: str) -> Html:
     """Return a command, or lines of a file, to be copied."""
     return tag("pre", tag("code", text), tabindex=0)

@@ -1,13 +1,15 @@
 """What each hyperparameter has to do with the result, and which cannot be told from noise."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from search.study.importance import LEAST_TRIALS, Importance
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
-from search.view.page.html import tag
+from search.view.page.html import note
 
-_TITLE = "What matters"
+_section = partial(Section, id="importance", title="What matters", link="Importance")
+
 _ROW, _FRAME = 34, 90  # pixels
 
 
@@ -15,16 +17,14 @@ def importance(found: Sequence[Importance]) -> Section:
     """Return the section of the importances, the largest on top."""
     if not found:
         none = f"Fewer than {LEAST_TRIALS} trials say too little of what matters."
-        return Section(id="importance", title=_TITLE, parts=[tag("p", none, class_="note")])
+        return _section(parts=[note(none)])
     told = (
         "By PED-ANOVA: how far the settings of the best tenth of the trials, at least five, differ "
         "from those of all. Bars show the share of each hyperparameter, the thin lines its 80% "
         "interval when the trials are drawn anew. A grey bar does not rise above its vertical "
         "mark, which noise alone stays below in 95 of 100 studies: it cannot be told from noise."
     )
-    return Section(
-        id="importance", title=_TITLE, parts=[tag("p", told, class_="note"), _figure(found)]
-    )
+    return _section(parts=[note(told), _figure(found)])
 
 
 def _figure(found: Sequence[Importance]) -> Figure:

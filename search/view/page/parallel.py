@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,11 +11,12 @@ from search.study.sections import Domain
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout, lines
-from search.view.page.html import tag
+from search.view.page.html import note
 from search.view.page.looks import called
 from search.view.page.units import Units, setting, units_of
 
-_TITLE = "All settings together"
+_section = partial(Section, id="parallel", title="All settings together", link="Together")
+
 _BINS = ["lowest fifth", "second", "middle", "fourth", "highest fifth"]
 _LEAST = 3
 """Complete trials that are worth the picture."""
@@ -25,15 +27,13 @@ def parallel(snapshot: Snapshot) -> Section:
     complete = [t for t in snapshot.trials if t.state == "COMPLETE" and t.value is not None]
     if len(complete) < _LEAST:
         none = f"Fewer than {_LEAST} trials are complete: too few to compare all settings at once."
-        return Section(id="parallel", title=_TITLE, parts=[tag("p", none, class_="note")])
+        return _section(parts=[note(none)])
     told = (
         "Each line is a complete trial: its settings, each axis from the least to the most that "
         "was searched, and its value on the last. Grey ones were stopped early."
     )
-    return Section(
-        id="parallel",
-        title=_TITLE,
-        parts=[tag("p", told, class_="note"), _figure(snapshot, complete)],
+    return _section(
+        parts=[note(told), _figure(snapshot, complete)],
     )
 
 
@@ -48,8 +48,8 @@ def _figure(snapshot: Snapshot, complete: Sequence[TrialRecord]) -> Figure:
         shade = colour(f"step-{at}")
         data.append(_trace(snapshot, ordered[start:end], result, shade, _BINS[at], 1.5))
     data.append(_trace(snapshot, ordered[-1:], result, colour("winner"), "best", 3.5))
-    axes = [*space.items(), (units.name, result)]
-    x = axis("", tickvals=list(range(len(axes))), ticktext=[label(name) for name, _ in axes],
+    axes = [*space.items(), ("", result)]
+    x = axis("", tickvals=list(range(len(axes))), ticktext=[*map(label, space), "value"],
              range=[-0.3, len(axes) - 0.7], showgrid=True, zeroline=False)  # fmt: skip
     y = axis("", visible=False, range=[-0.12, 1.12])
     return Figure(
@@ -102,7 +102,7 @@ def _ends(axes: Sequence[tuple[str, Domain]], units: Units) -> list[dict[str, An
     """Return what stands at both ends of each axis."""
     made = []
     for at, (name, domain) in enumerate(axes):
-        show = units.value if name == units.name else setting
+        show = setting if name else units.value
         for height, value in ((0, domain.low), (1, domain.high)):
             text = show(value) + (" log" if domain.log and height else "")
             made.append(

@@ -1,12 +1,15 @@
 """All trials as a table, the best first; a click on a heading sorts it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
-from search.view.page.html import Content, Html, table, tag
+from search.view.page.html import Content, Html, breakable, note, table, tag
 from search.view.page.units import Units, count, duration, setting, units_of
+
+_section = partial(Section, id="trials", title="All trials", link="Trials")
 
 MOST_ROWS = 300
 """Of the table: more are hard to read, and slow to lay out."""
@@ -16,21 +19,21 @@ _NUM_BEFORE = 3
 
 def trials(snapshot: Snapshot) -> Section:
     """Return the section of the trials."""
-    title, all_trials = "All trials", snapshot.trials
+    all_trials = snapshot.trials
     if not all_trials:
-        none = tag("p", "No trial has been begun yet.", class_="note")
-        return Section(id="trials", title=title, parts=[none])
+        return _section(parts=[note("No trial has been begun yet.")])
     told = "The best first; a click on a heading sorts. Values of stopped trials are in mid-course."
     if len(all_trials) > MOST_ROWS:
         rest = count(len(all_trials) - MOST_ROWS, "trial")
         told += f" These are the first {MOST_ROWS}; {rest} more stand in trials.csv."
     units, params = units_of(snapshot), list(snapshot.config.space)
-    header = ["trial", "name", "state", units.name, "gain", "epochs", *params, "time", "reason"]
+    header: list[Content] = ["trial", "name", "state", "value", "gain", "epochs"]
+    header += [*map(breakable, params), "time", "reason"]
     shown = sorted(all_trials, key=_rank)[:MOST_ROWS]
     rows = [_row(trial, snapshot, units, params) for trial in shown]
     numbers = range(_NUM_BEFORE, len(header) - 1)
     body = table(header, rows, numbers=numbers, class_="sortable")
-    return Section(id="trials", title=title, parts=[tag("p", told, class_="note"), body])
+    return _section(parts=[note(told), body])
 
 
 def _rank(trial: TrialRecord) -> tuple[int, float, int]:

@@ -36,7 +36,7 @@ class Units:
 def units_of(snapshot: Snapshot) -> Units:
     """Return how the objective of a study is written."""
     if snapshot.config.is_seresnet:
-        return Units(name="validation accuracy", ticks=".0%", hover=".2%", is_share=True)
+        return Units(name="validation accuracy", ticks="~%", hover=".2%", is_share=True)
     return Units(name="val_accuracy", ticks="", hover=".5g", is_share=False)
 
 

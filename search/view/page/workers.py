@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot, Span
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
-from search.view.page.html import tag
+from search.view.page.html import note, tag
 from search.view.page.looks import LOOKS, describe_all
 from search.view.page.units import count, duration, units_of
 
-_TITLE = "Trials over workers"
+_section = partial(Section, id="workers", title="Trials over workers", link="Workers")
+
 _FRAME, _MOST = 110, 900  # pixels
 Bounds = Mapping[int, tuple[datetime, datetime]]
 """Trial number to when it began and ended."""
@@ -22,11 +24,11 @@ def workers(snapshot: Snapshot) -> Section:
     """Return the section of the timeline."""
     bounds = bounds_of(snapshot.trials, snapshot.spans)
     if not bounds:
-        none = tag("p", "No trial has run yet.", class_="note")
-        return Section(id="workers", title=_TITLE, parts=[none])
+        none = note("No trial has run yet.")
+        return _section(parts=[none])
     lanes = lanes_of(snapshot.trials, bounds)
     told = tag("p", _describe(snapshot, bounds, len(set(lanes.values()))), class_="note")
-    return Section(id="workers", title=_TITLE, parts=[told, _figure(snapshot, bounds, lanes)])
+    return _section(parts=[told, _figure(snapshot, bounds, lanes)])
 
 
 def bounds_of(trials: Sequence[TrialRecord], spans: Mapping[int, Span]) -> Bounds:
