@@ -1,6 +1,6 @@
 SEEDS ?= 10
 
-.PHONY: check test test-all docs chaos
+.PHONY: check test test-all docs pictures chaos
 
 check:  ## style, types and layers
 	ruff check
@@ -16,6 +16,9 @@ test-all:  ## everything, slow tests and those that need a GPU or CIFAR-10 inclu
 
 docs:  ## what is generated of docs/reference, and the schema of the study file
 	python docs/generate.py
+
+pictures:  ## the README's, of real runs; three minutes, needs Chromium
+	python docs/pictures/make.py
 
 chaos:  ## kill a study with -9 at random moments, SEEDS rounds of about three minutes
 	python tests/chaos/loop.py --seeds $(SEEDS)
