@@ -203,7 +203,7 @@ def results(folder, trained):
 def test_all_studies_are_listed_and_what_is_none_says_so(results, shown):
     titles, *lines = shown("--results", results).splitlines()
     assert titles.split() == (
-        "study state best gain trials epochs last activity disk".split()
+        ["study", "state", "best", "gain", "trials", "epochs", "last", "activity", "disk"]
     )  # fmt: skip
     rows = {line.split()[0]: line for line in lines}
     assert sorted(rows) == ["empty", "foreign", "published", "rotten", "server", "tiny"]
