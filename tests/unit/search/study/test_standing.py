@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -6,8 +7,10 @@ import fakes
 from search.study import standing
 from search.study.folder import StudyFolder, opened
 from search.study.policies import with_budget
+from search.study.space import Domain, StudyConfig
 from search.study.standing import look, without_study
 from search.study.storage import VARIABLE
+from seresnet import run as running
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +37,15 @@ def test_a_study_in_the_middle_of_its_search_is_stopped_unless_somebody_drives_i
     assert found.driver.startswith("process ")
 
 
+def test_a_retraining_before_the_end_of_the_search_is_what_is_done_now(study_dir):
+    made(study_dir, fakes.CONFIG, (0.1, 0.2, 0.3, 0.4))
+    running.claim(study_dir.confirm / "t0000-seed11", "0" * 64)
+    assert look(study_dir).stage == "search"
+    with opened(study_dir, fakes.CONFIG, fakes.IMAGES):
+        found = look(study_dir)
+    assert (found.state, found.stage, found.later.at_once) == ("running", "confirm", 1)
+
+
 def test_where_nobody_can_tell_who_drives_a_study_that_is_said(study_dir, monkeypatch):
     monkeypatch.setattr(standing, "driver_of", lambda _: None)
     found = made(study_dir, fakes.CONFIG, (0.1,))
@@ -53,6 +65,17 @@ def test_a_study_without_a_complete_trial_has_failed(study_dir):
             ledger.fail(suggestion.number, kind="diverged", error="")
     found = look(study_dir)
     assert (found.state, found.stage, found.best, found.gain) == ("failed", "", None, None)
+
+
+def test_a_study_of_another_trainable_is_done_with_its_search(study_dir):
+    budget = dataclasses.replace(fakes.CONFIG.study, num_trials=2)
+    config = StudyConfig(
+        study=budget, space={"alpha": Domain(low=0, high=1)}, baseline={"alpha": 0.5},
+        trainable="digits",
+    )  # fmt: skip
+    whole = (0.1, 0.2, 0.3, 0.4)
+    found = made(study_dir, config, whole, whole)
+    assert (found.state, found.stage, found.later) == ("done", "", None)
 
 
 def test_the_files_of_a_folder_are_weighed_and_dated(tmp_path):
