@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.ablate",
         "Train a study's winner with each hyperparameter back at its baseline value, on the same\n"
@@ -34,6 +36,7 @@ def _parser() -> ArgumentParser:
     add("--epochs", type=int, metavar="N", help="of each run; default: those of the confirmation")
     add("--seeds", type=int, nargs="+", metavar="N", help="at least two; default: likewise")
     work.add_options(parser, labels=False)
+    add_format(parser)
     return parser
 
 

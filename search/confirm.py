@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.confirm",
         "Train a study's best configurations and its baseline on the same fresh seeds, compare\n"
@@ -33,6 +35,7 @@ def _parser() -> ArgumentParser:
     add("--seeds", type=int, nargs="+", metavar="N", help="at least two, one run each")
     add("--epochs", type=int, metavar="N", help="of each run")
     work.add_options(parser, labels=False)
+    add_format(parser)
     return parser
 
 

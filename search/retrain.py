@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.retrain",
         "Retrain a study's winner to completion, once a seed, on all labelled images, and write\n"
@@ -29,6 +31,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--study", type=Path, required=True, metavar="DIR", help="a study folder")
     work.add_options(parser)
+    add_format(parser)
     return parser
 
 

@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.tune",
         "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
@@ -45,6 +47,7 @@ def _parser() -> ArgumentParser:
     add("--no-retrain", action="store_true", help="stop after the search")
     plan.add_options(parser)
     work.add_options(parser)
+    add_format(parser)
     return parser
 
 

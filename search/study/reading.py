@@ -19,6 +19,7 @@ from sqlalchemy import StaticPool
 
 from search.study.backup import refuse_broken
 from search.study.binding import Binding
+from search.study.errors import RECOVER, DamagedStudyError
 from search.study.folder import StudyFolder
 from search.study.storage import (
     BUSY_SECONDS,
@@ -59,7 +60,7 @@ def read(folder: StudyFolder, flag: str | None = None) -> Iterator[tuple[BaseSto
             "name a folder such as results/demo",
         )
     name = folder.study_name(location)
-    with translated(location):
+    with _with_remedy(), translated(location):
         if location.path is None:
             yield _copy_from_server(location, name), name
             return
@@ -84,6 +85,16 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def _with_remedy() -> Iterator[None]:
+    """Name the command that mends a damaged study: those who only look cannot."""
+    try:
+        yield
+    except DamagedStudyError as error:
+        hint = error.hint.replace(RECOVER, RECOVER.replace("the same command", "search.tune"))
+        raise type(error)(error.message, hint) from error
 
 
 def _named(path: Path, folder: StudyFolder) -> str:

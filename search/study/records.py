@@ -144,6 +144,14 @@ def baseline_value(trials: Sequence[TrialRecord]) -> float | None:
     return complete[0].value if complete else None
 
 
+def gain_of(trials: Sequence[TrialRecord]) -> float | None:
+    """Return the incumbent's validation accuracy less the baseline's, once both are known."""
+    best, baseline = incumbent(trials), baseline_value(trials)
+    if best is None or best.value is None or baseline is None:
+        return None
+    return best.value - baseline
+
+
 def read_record(trial: "FrozenTrial") -> TrialRecord:
     """Return a trial of the study as a record; see `events_of` for what counts.
 

@@ -9,7 +9,7 @@ from search.study.disk import usage
 from search.study.folder import StudyFolder
 from search.study.lock import database_driver, driver_of
 from search.study.progress import Progress
-from search.study.records import FINISHED_STATES, TrialRecord, baseline_value, incumbent
+from search.study.records import FINISHED_STATES, TrialRecord, gain_of, incumbent
 from search.study.snapshot import Snapshot, take_snapshot
 from search.study.stages import CONFIRM, RETRAIN, Stage, read_ablation, read_stage
 from search.study.storage import locate, translated
@@ -68,7 +68,8 @@ def look(folder: StudyFolder, flag: str | None = None) -> Standing:
     driver = _driver(folder, flag)
     snapshot = take_snapshot(folder, flag)
     later, progress = _later_stage(snapshot), snapshot.progress
-    is_searching = _is_searching(progress)
+    is_early = bool(driver and later and later.at_once and not progress.running)
+    is_searching = _is_searching(progress) and not is_early  # such as a retraining before its end
     stage = SEARCH if is_searching else later.name if later else ""
     state = "running" if driver else _state(snapshot, later)
     if driver is None and state not in ("done", "failed"):
@@ -102,13 +103,12 @@ def without_study(
         problem: why.
         trials: that its tables tell of.
     """
-    taken, best, baseline = usage(folder.path), incumbent(trials), baseline_value(trials)
-    is_known = best is not None and best.value is not None and baseline is not None
+    taken = usage(folder.path)
     return Standing(
         folder=folder,
         state=state,
-        best=best,
-        gain=best.value - baseline if is_known else None,  # type: ignore[union-attr, operator]
+        best=incumbent(trials),
+        gain=gain_of(trials),
         num_trials=len(trials) if trials else None,
         num_epochs=sum(len(trial.epochs) for trial in trials) if trials else None,
         last_activity=taken.last_change,

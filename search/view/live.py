@@ -11,17 +11,16 @@ from rich.live import Live
 from search.study.ledger import Ledger
 from search.study.progress import progress_of, seconds_left
 from search.study.records import TrialRecord
-from search.study.stages import Stage
+from search.study.stages import CONFIRM, Stage
 from search.view.facts import (
     clock,
-    describe_best,
     describe_progress,
     describe_run,
     describe_runs,
     describe_times,
     describe_trial,
 )
-from search.view.screen import Screen, search_screen, stage_screen
+from search.view.screen import Screen, best_of, search_screen, stage_screen
 from seresnet.epoch import EpochResult
 
 _PLAIN_SECONDS = 30.0  # between two plain lines that only say that epochs go by
@@ -50,6 +49,8 @@ class View:
     def trial_changed(self, trial: TrialRecord) -> None:
         """Take note of a trial's epoch or end."""
         self._progress, self._stage = progress_of(self._ledger), None
+        if self.is_live:
+            return
         if not trial.is_running:
             self._say(f"{describe_trial(trial)} | {self._summary()}")
         else:
@@ -72,6 +73,8 @@ class View:
     def trained(self, stage: str, name: str, result: EpochResult, epochs: int) -> None:
         """Take note of an epoch of one run of a stage."""
         self._stage = self._in_stage(stage).trained(name, result, epochs)
+        if self.is_live:
+            return
         line = f"{describe_run(stage, name, result, epochs)} | {self._stage_summary(self._stage)}"
         if result.epoch == epochs:
             self._say(line)
@@ -85,9 +88,10 @@ class View:
 
     def __rich__(self) -> Screen:
         if (stage := self._stage) is not None:
-            best = [describe_best(self._progress), describe_best(self._progress, is_short=True)]
+            # Later stages are about the confirmation's winner, who may be another.
+            whose = best_of(self._progress) if stage.name == CONFIRM else None
             times = self._times(stage.seconds_left, is_bound=False)
-            return stage_screen(stage, times=times, best=best)
+            return stage_screen(stage, times=times, whose=whose)
         left = seconds_left(
             self._progress, elapsed=self._elapsed, epochs_before=self._epochs_before
         )

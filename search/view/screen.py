@@ -107,7 +107,7 @@ def search_screen(progress: Progress, *, times: Sequence[str], is_cut: bool = Tr
     facts = [
         Fact("epochs", [describe_epochs(progress), epochs]),
         Fact("trials", [states, f"{finished} trials", finished]),
-        Fact("best", [describe_best(progress), describe_best(progress, is_short=True)]),
+        best_of(progress),
         Fact("rungs", [progress.rungs], is_whole=True),
         Fact("budget", [progress.budget], is_whole=True),
         Fact("speed", [describe_speed(last)]),
@@ -122,20 +122,20 @@ def search_screen(progress: Progress, *, times: Sequence[str], is_cut: bool = Tr
 
 
 def stage_screen(
-    stage: Stage, *, times: Sequence[str], best: Sequence[str] = (), is_cut: bool = True
+    stage: Stage, *, times: Sequence[str], whose: Fact | None = None, is_cut: bool = True
 ) -> Screen:
     """Return what is shown of a stage after the search; those who work stand first.
 
     Args:
         stage: at this moment.
         times: the time, said ever shorter.
-        best: of the search, said ever shorter.
+        whose: what is known of the trial that it is about.
         is_cut: see `Screen`.
     """
     last = [run.last for run in stage.running if run.last]
     facts = [
         Fact(stage.name, [describe_runs(stage), f"{stage.num_done}/{len(stage.runs)} runs"]),
-        Fact("best", best),
+        *([whose] if whose else []),
         Fact("speed", [describe_speed(last)]),
         Fact("time", times),
     ]
@@ -146,6 +146,11 @@ def stage_screen(
         workers=[_of_run(run) for run in [*stage.running, *ended]],
         is_cut=is_cut,
     )
+
+
+def best_of(progress: Progress) -> Fact:
+    """Return the incumbent and its gain."""
+    return Fact("best", [describe_best(progress), describe_best(progress, is_short=True)])
 
 
 def _of_trials(trials: Sequence[TrialRecord], max_epochs: int) -> list[Worker]:

@@ -9,11 +9,11 @@ from rich.console import Console, RenderableType
 
 from search.study.progress import Progress, seconds_left
 from search.study.snapshot import Snapshot
-from search.study.stages import Stage
+from search.study.stages import CONFIRM, Stage
 from search.study.standing import Standing
-from search.view.facts import clock, describe_best, describe_times, moment, size
+from search.view.facts import clock, describe_times, moment, size
 from search.view.formats import Row
-from search.view.screen import Screen, search_screen, stage_screen
+from search.view.screen import Fact, Screen, best_of, search_screen, stage_screen
 
 _NONE = "-"
 
@@ -132,8 +132,10 @@ def _screen(standing: Standing, snapshot: Snapshot, now: datetime) -> Screen:
         is_bound=later is None,
     )
     if later is not None:
-        best = [describe_best(progress), describe_best(progress, is_short=True)]
-        return stage_screen(later, times=times, best=best, is_cut=False)
+        whose = best_of(progress)
+        if later.name != CONFIRM and snapshot.winner is not None:
+            whose = Fact("winner", [f"{snapshot.winner.id} {snapshot.winner.name}".rstrip()])
+        return stage_screen(later, times=times, whose=whose, is_cut=False)
     if standing.state != "running":
         progress = _interrupted(progress)
     return search_screen(progress, times=times, is_cut=False)

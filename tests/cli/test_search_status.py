@@ -52,7 +52,7 @@ def test_a_study_whose_search_is_done_is_stopped_before_its_next_stage(folder, s
     assert lines[:3] == [
         f"{folder.path}: stopped before retrain",
         "retrain  0/1 runs, 0 of 2 epochs",
-        "best     t0001 0.2000, +0.1000 over the baseline",
+        "winner   t0001 plain",
     ]
     assert lines[3].endswith(" of search")
     assert lines[4].startswith("last activity ")
@@ -203,7 +203,7 @@ def results(folder, trained):
 def test_all_studies_are_listed_and_what_is_none_says_so(results, shown):
     titles, *lines = shown("--results", results).splitlines()
     assert titles.split() == (
-        "study state best gain trials epochs last activity disk".split()
+        ["study", "state", "best", "gain", "trials", "epochs", "last", "activity", "disk"]
     )  # fmt: skip
     rows = {line.split()[0]: line for line in lines}
     assert sorted(rows) == ["empty", "foreign", "published", "rotten", "server", "tiny"]

@@ -12,6 +12,7 @@ from search.study.folder import StudyFolder, opened
 from search.study.header import load_study
 from search.study.lock import database_driver
 from search.study.snapshot import take_snapshot
+from search.study.standing import look
 from search.study.storage import close_storage, locate, open_storage
 
 pytestmark = pytest.mark.postgres
@@ -39,6 +40,20 @@ def test_a_study_is_read_as_it_is_while_its_driver_writes(folder, location):
         assert snapshot.order == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]
         assert database_driver(location, "reg").startswith("search process ")
     assert database_driver(location, "reg") == ""
+
+
+def test_where_a_study_on_a_server_stands_is_told_with_who_drives_it(folder, location, url):
+    with opened(folder, fakes.CONFIG, fakes.IMAGES, location=location) as ledger:
+        fakes.run(ledger, 0.5)
+        found = look(folder)
+        assert (found.state, found.stage, found.num_epochs) == ("running", "search", 1)
+        assert found.driver.startswith("process ")
+        elsewhere = StudyFolder(folder.path.parent / "another machine's" / folder.path.name)
+        elsewhere.path.mkdir(parents=True)
+        found = look(elsewhere)
+        assert (found.state, found.num_epochs) == ("running", 1)
+        assert found.driver.startswith("search process ")
+    assert look(folder).state == look(elsewhere).state == "stopped"
 
 
 def test_a_reader_cannot_write(folder, location):

@@ -161,8 +161,9 @@ def test_a_journal_that_changes_while_it_is_copied_is_looked_at_again(interrupte
 def test_a_damaged_study_is_told_and_left_alone(interrupted, spoil, complaint):
     spoil(interrupted.database)
     before = state_of(interrupted.path)
-    with pytest.raises(DamagedStudyError, match=rf"study\.db: .*({complaint})"):
+    with pytest.raises(DamagedStudyError, match=rf"study\.db: .*({complaint})") as caught:
         trials_in(interrupted)
+    assert caught.value.hint == "search.tune with --recover takes the last good backup"
     assert state_of(interrupted.path) == before
 
 

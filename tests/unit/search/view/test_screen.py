@@ -5,7 +5,7 @@ import pytest
 from search.study.progress import progress_of
 from search.study.records import Host
 from search.study.stages import Stage
-from search.view.screen import search_screen, stage_screen
+from search.view.screen import Fact, search_screen, stage_screen
 
 TIMES = ["0:01:00 elapsed, at most 0:02:00 left (done by 12:03)", "0:02:00 left, 12:03"]
 
@@ -119,7 +119,7 @@ def stage(result):
 
 
 def test_a_stage_shows_its_runs_those_that_work_first(stage, shown):
-    assert shown(stage_screen(stage, times=TIMES, best=["t0001 0.7000"]), 80) == [
+    assert shown(stage_screen(stage, times=TIMES, whose=Fact("best", ["t0001 0.7000"])), 80) == [
         "retrain  ━━━━━━━━━━━━╺━━━━━━━━━━━  1/3 runs, 6 of 12 epochs",
         "best     t0001 0.7000",
         "speed    1,000 images/s",
