@@ -256,13 +256,22 @@ def show(work: Work) -> None:
     from search.view.formats import as_csv, as_json
     from search.view.summary import best_rows, describe_study, record_of
 
-<<<<<<< HEAD
-    cli.output(describe_study(work.ledger))
-    if incumbent(work.ledger.trials) is not None:
-        _show_winner(work)
+    has_winner = incumbent(work.ledger.trials) is not None
+    confirmation, ablation = _verdicts(work) if has_winner else (None, None)
     draw(work)
-    for path in work.folder.products():
-        cli.output(str(path))
+    products = [str(path) for path in work.folder.products()]
+    match work.arguments.format:
+        case "csv":
+            cli.output(as_csv(best_rows(work.ledger)))
+        case "json":
+            verdicts = {"confirmation": confirmation, "ablation": ablation}
+            plain = {name: each and asdict(each) for name, each in verdicts.items()}
+            cli.output(as_json({**record_of(work.ledger), **plain, "products": products}))
+        case _:
+            cli.output(describe_study(work.ledger))
+            _show_verdicts(confirmation, ablation)
+            for product in products:
+                cli.output(product)
 
 
 def draw(work: Work) -> None:
@@ -290,30 +299,7 @@ def _told(stderr: str) -> str:
     return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
-def _show_winner(work: Work) -> None:
-    """Print confirmation and ablation; what was made for an earlier state is called stale."""
-    from search.engine.delivery import is_stale
-    from search.study.winner import ablation_of, confirmation_of, winner
-=======
-    has_winner = incumbent(work.ledger.trials) is not None
-    confirmation, ablation = _verdicts(work) if has_winner else (None, None)
-    products = [str(path) for path in work.folder.products()]
-    match work.arguments.format:
-        case "csv":
-            cli.output(as_csv(best_rows(work.ledger)))
-        case "json":
-            verdicts = {"confirmation": confirmation, "ablation": ablation}
-            plain = {name: each and asdict(each) for name, each in verdicts.items()}
-            cli.output(as_json({**record_of(work.ledger), **plain, "products": products}))
-        case _:
-            cli.output(describe_study(work.ledger))
-            _show_verdicts(confirmation, ablation)
-            for product in products:
-                cli.output(product)
-
-
 def _show_verdicts(confirmation: "Confirmation | None", ablation: "Ablation | None") -> None:
->>>>>>> status
     from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
 
