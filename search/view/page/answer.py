@@ -77,8 +77,8 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
     full = len(trials) * progress.max_epochs
     saved = f"of {full:,} without stopping" if full else ""
     facts = [
-        ("State", *_state(snapshot)),
-        ("Search", count(progress.epochs_done, "epoch"), saved),
+        ("Search", *_state(snapshot)),
+        ("Epochs", count(progress.epochs_done, "epoch"), saved),
         ("Time", duration(snapshot.search_seconds), "of the search, all starts together"),
     ]
     if (best := snapshot.winner) is not None:
