@@ -17,7 +17,7 @@ test-all:  ## everything, slow tests and those that need a GPU or CIFAR-10 inclu
 docs:  ## what is generated of docs/reference, and the schema of the study file
 	python docs/generate.py
 
-pictures:  ## the README's, of real runs; three minutes, needs Chromium
+pictures:  ## the README's, of the published study; half a minute, needs Chromium
 	python docs/pictures/make.py
 
 chaos:  ## kill a study with -9 at random moments, SEEDS rounds of about three minutes

@@ -1,31 +1,34 @@
-"""What a real command shows on a real terminal, as a picture: run, watched, drawn as SVG."""
+"""What a terminal showed in mid-search: a recorded study, played into the live view, as SVG."""
 
 import io
-import os
-import pty
-import re
-import shlex
-import signal
-import subprocess
-import sys
-import termios
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
+from optuna.storages import InMemoryStorage
 from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
-_COLUMNS, _ROWS = 96, 30
-_REDRAWN = re.compile(r"\r?(?:\x1b\[2K(?:\x1b\[1A)?)+")
-"""With which rich's live view wipes what it drew before."""
+from search.study.events import Event, history
+from search.study.folder import StudyFolder
+from search.study.header import load_study
+from search.study.ledger import Ledger
+from search.study.progress import progress_of, seconds_left
+from search.study.reading import read
+from search.study.snapshot import Snapshot, take_snapshot
+from search.view.facts import clock, describe_times
+from search.view.screen import search_screen
+from seresnet.epoch import EpochResult
+
+_COLUMNS = 88
 # rich's own template fetches its font from another site; a picture asks nobody.
 _SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
-<title>{chrome_title}</title>
+<title>A search in a terminal</title>
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
-font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+font-size: {char_height}px; line-height: {line_height}px; }}
 .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
 {styles}
 </style>
@@ -44,54 +47,63 @@ font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asia
 """
 
 
-def picture_of(
-    command: Sequence[str], *, is_it: Callable[[str], bool], path: Path, folder: Path
-) -> None:
-    """Run a command on a terminal of its own until it shows what is wanted, and draw that.
+def terminal_of(folder: StudyFolder, *, trial: int, epoch: int) -> str:
+    """Return an SVG of the live view as it was when a trial had reported an epoch.
 
     Args:
-        command: `python -m ...`, as it is typed.
-        is_it: whether a frame, without its colours, is the one.
-        path: of the SVG.
-        folder: in which it runs.
+        folder: of a study that was searched by one start.
+        trial: its number.
+        epoch: from 1.
     """
-    process, terminal = _start(command, folder)
-    frame = next(frame for frame in _frames(terminal) if is_it(Text.from_ansi(frame).plain))
-    process.send_signal(signal.SIGINT)
-    for _ in _frames(terminal):  # what it says as it ends; nobody may leave it waiting
-        pass
-    process.wait()
-    typed = shlex.join(command)
+    snapshot = take_snapshot(folder)
+    twin = _played(snapshot, _until(_events(folder), trial, epoch))
+    now = _moment(snapshot, trial, epoch)
+    elapsed = (now - snapshot.spans[0].start).total_seconds()
+    progress = progress_of(twin)
+    left = seconds_left(progress, elapsed=elapsed, epochs_before=0)
+    times = describe_times(f"{clock(elapsed)} elapsed", left, now=now, is_bound=True)
+    command = json.loads(folder.provenance.read_text())["starts"][0]["command"]
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
-    console.print(Text(f"$ {typed}", style="bold"))
-    console.print(Text.from_ansi(frame))
-    svg = console.export_svg(
-        title=typed, theme=DIMMED_MONOKAI, code_format=_SVG, unique_id=path.stem
+    console.print(Text(f"$ {command}", style="bold"))
+    console.print(search_screen(progress, times=times))
+    return console.export_svg(
+        title=snapshot.name, theme=DIMMED_MONOKAI, code_format=_SVG, unique_id="terminal"
     )
-    path.write_text(svg)
 
 
-def _start(command: Sequence[str], folder: Path) -> tuple["subprocess.Popen[bytes]", int]:
-    terminal, inside = pty.openpty()
-    termios.tcsetwinsize(inside, (_ROWS, _COLUMNS))
-    hidden = ("NO_COLOR", "COLUMNS", "LINES")
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    process = subprocess.Popen(
-        [sys.executable, *command[1:]],
-        stdin=inside, stdout=inside, stderr=inside, env=environment, cwd=folder,
-    )  # fmt: skip
-    os.close(inside)
-    return process, terminal
+def _events(folder: StudyFolder) -> Sequence[Event]:
+    """Return all that happened in a study, in its order."""
+    with read(folder, None) as (storage, name):
+        return history(load_study(storage, name).get_trials(deepcopy=False))
 
 
-def _frames(terminal: int) -> Iterator[str]:
-    """Yield each picture that a live view has drawn, whole, as it is wiped for the next."""
-    text = ""
-    while True:
-        try:
-            text += os.read(terminal, 65536).decode(errors="replace")
-        except OSError:  # its last process has ended
+def _until(events: Sequence[Event], trial: int, epoch: int) -> Iterator[Event]:
+    for event in events:
+        yield event
+        if (event.number, event.epoch) == (trial, epoch):
             return
-        *whole, text = _REDRAWN.split(text)
-        yield from (frame.replace("\r\n", "\n").strip("\n") for frame in whole)
+
+
+def _moment(snapshot: Snapshot, trial: int, epoch: int) -> datetime:
+    """Return when a trial had reported an epoch, by its start and its epochs' seconds."""
+    results = snapshot.trials[trial].epochs
+    seconds = sum(results[each].seconds for each in range(1, epoch + 1))
+    return snapshot.spans[trial].start + timedelta(seconds=seconds)
+
+
+def _played(snapshot: Snapshot, events: Iterator[Event]) -> Ledger:
+    """Return a study in memory in which the same has happened."""
+    twin = Ledger.open(InMemoryStorage(), snapshot.config)
+    attempts: dict[int, int] = {}
+    for event in events:
+        made = snapshot.trials[event.number]
+        if event.kind == "ask":
+            twin.rules.told[event.number] = made.params
+            suggestion = twin.suggest()
+            assert suggestion is not None
+            attempts[suggestion.number] = suggestion.attempt
+        elif event.kind == "epoch":
+            assert made.host is not None
+            result = EpochResult(**event.content)
+            twin.report(event.number, result, made.host, attempt=attempts[event.number])
+    return twin
