@@ -117,6 +117,16 @@ def history(trials: Sequence["FrozenTrial"]) -> list[Event]:
     return sorted((e for trial in trials for e in events_of(trial)), key=lambda e: e.seq)
 
 
+def order_of(trials: Sequence["FrozenTrial"]) -> list[tuple[int, int]]:
+    """Return (trial number, epoch) of each result of a sound study, as they came in."""
+    results = [
+        (trial.user_attrs[epoch_attribute(epoch)]["seq"], trial.number, epoch)
+        for trial in trials
+        for epoch in trial.intermediate_values
+    ]
+    return [(number, epoch) for _, number, epoch in sorted(results)]
+
+
 def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:
     """Yield each place at which a study is not what was stored, in the order of its events.
 

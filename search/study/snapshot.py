@@ -6,7 +6,7 @@ from datetime import datetime
 
 from search.study.ablation import Ablation
 from search.study.confirmation import Confirmation
-from search.study.events import history
+from search.study.events import order_of
 from search.study.folder import StudyFolder
 from search.study.header import load_study, refuse_damage
 from search.study.ledger import Ledger
@@ -93,7 +93,7 @@ def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
             folder=folder,
             config=ledger.config,
             trials=ledger.trials,
-            order=[(event.number, event.epoch) for event in history(stored) if event.epoch],
+            order=order_of(stored),
             spans={
                 trial.number: Span(trial.datetime_start, trial.datetime_complete)
                 for trial in stored

@@ -1,5 +1,6 @@
 """Where a study stands, for those who only look: what it is at, who drives it, what it takes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from search.study.stages import CONFIRM, RETRAIN, Stage, read_ablation, read_sta
 from search.study.storage import locate, translated
 
 SEARCH = "search"
+_NO_MODELS = "the retrained models are not here"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +47,7 @@ class Standing:
     num_bytes: int
     """On disk."""
     problem: str = ""
-    """What keeps it from being looked at."""
+    """What keeps it from being looked at, or what it lacks."""
     snapshot: Snapshot | None = None
     later: Stage | None = None
     """The stage after the search that is not done yet."""
@@ -87,6 +89,7 @@ def look(folder: StudyFolder, flag: str | None = None) -> Standing:
         num_epochs=progress.epochs_done,
         last_activity=taken.last_change,
         num_bytes=taken.num_bytes,
+        problem=_NO_MODELS if not later and _is_without_models(snapshot) else "",
         snapshot=snapshot,
         later=None if is_searching else later,
     )
@@ -161,4 +164,19 @@ def _later_stage(snapshot: Snapshot) -> Stage | None:
         each = config.retrain_config(best.params, seed=seed)
         wanted[folder.retrain(seed).name] = (each.epochs, each.fingerprint())
     retrain = read_stage(RETRAIN, folder.retrain(0).parent, wanted)
-    return None if retrain.is_done else retrain
+    return None if retrain.is_done or _is_without_models(snapshot) else retrain
+
+
+def _is_without_models(snapshot: Snapshot) -> bool:
+    """Return whether the present winner's submission is here, and nothing of its retraining.
+
+    So it is where a study was published.
+    """
+    folder, best = snapshot.folder, snapshot.winner
+    if best is None or folder.retrain(0).parent.exists():
+        return False
+    try:
+        sidecar = json.loads(folder.submission.with_suffix(".json").read_bytes())
+        return (sidecar["run"], sidecar["trial"]) == (snapshot.id, best.id)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False

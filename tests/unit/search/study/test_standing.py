@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -57,6 +58,23 @@ def test_a_study_that_waits_for_its_budget_is_paused(study_dir, study_config):
     whole = (0.1, 0.2, 0.3, 0.4)
     found = made(study_dir, config, whole, whole)
     assert (found.state, found.stage) == ("paused", "retrain")
+
+
+@pytest.mark.parametrize(
+    ("trial", "state"), [("t0001", "done"), ("t0000", "stopped")], ids=["winner", "another"]
+)
+def test_a_published_study_without_its_models_is_done(study_dir, study_config, trial, state):
+    budget = dataclasses.replace(study_config.study, num_trials=2)
+    config = dataclasses.replace(study_config, study=budget)
+    found = made(study_dir, config, (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.5))
+    assert (found.state, found.problem) == ("stopped", "")
+    sidecar = json.dumps({"run": found.snapshot.id, "trial": trial}, allow_nan=False)
+    (study_dir.path / "submission.json").write_text(sidecar)
+    found = look(study_dir)
+    assert (found.state, found.stage) == (state, "" if state == "done" else "retrain")
+    assert ("models are not here" in found.problem) == (state == "done")
+    study_dir.retrain(0).mkdir(parents=True)
+    assert look(study_dir).state == "stopped"
 
 
 def test_a_study_without_a_complete_trial_has_failed(study_dir):
