@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from search.study.checks.check import Check, Status
 from search.study.checks.noise import noise_of
-from search.study.checks.wording import percent
+from search.study.checks.wording import called, percent
 from search.study.guard import smoothed
 from search.study.snapshot import Snapshot
 from search.study.verdict import points
@@ -40,7 +40,9 @@ def check_overfitting(snapshot: Snapshot) -> Check:
     is_falling = noise is not None and fall > noise.size
     is_both = is_early and rise is not None and rise[1] > _RISE and fall > 0
     is_over = is_falling or is_both
-    sentence = f"{winner.id}, the winner: {_describe(best, max(means), fall)}{_describe_loss(rise)}"
+    sentence = (
+        f"the winner, {called(winner)}: {_describe(best, max(means), fall)}{_describe_loss(rise)}"
+    )
     if is_falling and noise is not None:
         sentence += f"; the noise of a value is {noise.text}"
     advice = (

@@ -39,7 +39,7 @@ def _describe(found: Sequence[Importance], num_trials: int) -> str:
     above = [f"{each.name} ({_by(each)})" for each in found if each.is_above_noise]
     below = [each.name for each in found if not each.is_above_noise]
     if not above:
-        return f"{over} are too few to tell any of {', '.join(below)} from noise"
+        return f"{over} tell none of {', '.join(below)} from noise"
     told = f"over {over}, what can be told from noise is {', '.join(above)}"
     return f"{told}; what cannot is {', '.join(below)}" if below else told
 

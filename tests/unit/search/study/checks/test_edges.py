@@ -35,14 +35,18 @@ def test_a_winner_in_the_middle_passes():
     found = check_edges(study(DROPOUT, [0.2], [0.49], [0.1], [0.3]))
     assert found.status is Status.PASS
     assert (
-        found.sentence == "t0000, the winner, lies inside every range, and most of the best with it"
+        found.sentence
+        == "the winner, t0000 (baseline), lies inside every range, and most of the best with it"
     )
 
 
 def test_a_crowd_at_an_end_is_a_warning_that_says_which_way_to_widen():
     found = check_edges(study(DROPOUT, [0.49], [0.5], [0.1], [0.3]))
     assert found.status is Status.WARNING
-    assert "dropout: 2 of the best 3 trials and the winner, t0000 with 0.49," in found.sentence
+    assert (
+        "dropout: 2 of the best 3 trials and the winner, t0000 (baseline) with 0.49,"
+        in found.sentence
+    )
     assert "the highest 5% of 0 to 0.5" in found.sentence
     assert found.advice == "set space.dropout.high to 0.75: search again under another --name"
 

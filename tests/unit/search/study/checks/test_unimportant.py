@@ -58,7 +58,7 @@ def test_one_that_a_surface_alone_tells_is_said_so():
 def test_it_is_found_out_from_the_trials():
     real, nothing = check_unimportant(drawn(24, effect=0.2)), check_unimportant(drawn(24, effect=0))
     assert "what can be told from noise is dropout" in real.sentence
-    assert nothing.sentence.startswith("24 trials are too few to tell any of ")
+    assert nothing.sentence.startswith("24 trials tell none of ")
     assert nothing.status is Status.WARNING
 
 
