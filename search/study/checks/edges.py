@@ -44,12 +44,10 @@ def check_edges(snapshot: Snapshot) -> Check:
 
 
 def _describe(edge: Edge, winner: TrialRecord, *, is_limit: bool) -> str:
-    who = f"{edge.num_there} of the best {edge.num_best} trials"
+    text = f"{edge.name}: {edge.num_there} of the best {edge.num_best} trials lie in {_place(edge)}"
     if edge.winner is not None:
-        who += f" and the winner, {called(winner)} with {edge.winner:.2g},"
-    return f"{edge.name}: {who} lie in {_place(edge)}" + (
-        ", where the setting itself ends" if is_limit else ""
-    )
+        text += f", and so does the winner, {called(winner)}, with {edge.winner:.2g}"
+    return f"{text}; the setting itself ends there" if is_limit else text
 
 
 def _describe_alone(edge: Edge, winner: TrialRecord, value: float) -> str:
