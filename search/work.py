@@ -1,8 +1,5 @@
 """What the commands share that work on a study: its images, its folder held open, its workers."""
 
-import shlex
-import subprocess
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
     from search.view.live import View
     from seresnet.data import Unlabelled
     from seresnet.epoch import EpochResult
-
-
-_DRAW_SECONDS = 120.0  # a page of 1,000 trials takes a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +248,12 @@ def show(work: Work) -> None:
     """
     from search.study.records import incumbent
     from search.view.formats import as_csv, as_json
+    from search.view.page.drawing import draw
     from search.view.summary import best_rows, describe_study, record_of
 
+    draw(work.folder.path, work.arguments.storage)
     has_winner = incumbent(work.ledger.trials) is not None
     confirmation, ablation = _verdicts(work) if has_winner else (None, None)
-    draw(work)
     products = [str(path) for path in work.folder.products()]
     match work.arguments.format:
         case "csv":
@@ -272,31 +267,6 @@ def show(work: Work) -> None:
             _show_verdicts(confirmation, ablation)
             for product in products:
                 cli.output(product)
-
-
-def draw(work: Work) -> None:
-    """Write the page, in a process of its own: no end of it, however bad, ends this command.
-
-    What it may do wrong is unknown: a bug, memory, a full disk. The study is safe by then.
-    """
-    asked = ["--study", str(work.folder.path)]
-    if work.arguments.storage is not None:
-        asked += ["--storage", work.arguments.storage]
-    command = [sys.executable, "-m", "search.report", *asked]
-    try:
-        drawn = subprocess.run(command, capture_output=True, text=True, timeout=_DRAW_SECONDS)
-        problem = _told(drawn.stderr) if drawn.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        problem = str(error)
-    if problem:
-        again = shlex.join(["python", *command[1:]])
-        cli.note(f"report.html could not be written ({problem}); to try again: {again}")
-
-
-def _told(stderr: str) -> str:
-    """Return what a command complained of: its error, or the last line of its traceback."""
-    lines = stderr.strip().splitlines() or ["it ended without a word"]
-    return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
 def _show_verdicts(confirmation: "Confirmation | None", ablation: "Ablation | None") -> None:

@@ -1,10 +1,11 @@
 """The best so far over the epochs spent, beside what random search would have found for as many."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.study.best_of import expected_best
-from search.study.expected import expected_final
+from search.study.expected import final_values
 from search.study.modeller import modeller
 from search.study.records import TrialRecord
 from search.study.space import StudyConfig
@@ -79,30 +80,23 @@ def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomS
     """Return what random search is expected to have found, by the study's own random trials.
 
     The expectation is over all orders in which they could have come. A stopped one counts by its
-    expected end, or by its last value where whole curves are too few to tell it: without it, random
-    search would look better than it is. Failed ones are left out.
+    expected end: without it, random search would look better than it is. Failed ones are left out.
 
     Args:
         config: of the study.
         trials: by number.
     """
-    most = config.study.max_epochs
-    given = trials[: 1 + len(config.recipes)]
-    drawn = [
-        t for t in trials
-        if is_drawn_at_random(config, t.number) and t.is_finished and t.state != "FAIL"
-        and t.value is not None
-    ]  # fmt: skip
-    curves = [t.curve for t in trials if t.state == "COMPLETE" and len(t.epochs) == most]
-    values = [_end_of(trial, curves) for trial in drawn]
-    known = [t.value for t in given if t.state == "COMPLETE" and t.value is not None]
-    start = len(given) * most
-    points = [Expected(epochs=start, value=max(known))] if known and values else []
-    if values:
-        floor = max(known, default=min(values))
-        best = expected_best([max(value, floor) for value in values])
+    most, num_given = config.study.max_epochs, 1 + len(config.recipes)
+    ends = final_values(trials)
+    drawn = [trials[n] for n in ends if is_drawn_at_random(config, n)]
+    known = [ends[t.number] for t in trials[:num_given] if t.number in ends]
+    points: list[Expected] = []
+    if drawn:
+        points += [Expected(epochs=num_given * most, value=max(known))] if known else []
+        floor = max(known, default=-math.inf)
+        best = expected_best([max(ends[t.number], floor) for t in drawn])
         points += [
-            Expected(epochs=start + k * most, value=value) for k, value in enumerate(best, 1)
+            Expected(epochs=(num_given + k) * most, value=value) for k, value in enumerate(best, 1)
         ]
     stopped = sum(t.state != "COMPLETE" for t in drawn)
     return RandomSearch(
@@ -113,19 +107,16 @@ def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomS
     )
 
 
-def _end_of(trial: TrialRecord, curves: Sequence[Sequence[float]]) -> float:
-    assert trial.value is not None
-    if trial.state == "COMPLETE":
-        return trial.value
-    expected = expected_final(trial.curve, curves)
-    return trial.value if expected is None else expected
-
-
 def _describe(config: StudyConfig, num_drawn: int, num_stopped: int) -> str:
     if not num_drawn:
         return "random search cannot be told: no trial that was drawn at random is at its end"
     kind = "points of a Sobol sequence" if config.sampler.name == "qmc" else "drawn at random"
     text = f"expected over all orders of the {num_drawn} trials of this study that were {kind}"
     if num_stopped:
-        text += f"; {num_stopped} of them were stopped and count by their expected end"
+        them = (
+            "was stopped and counts by its"
+            if num_stopped == 1
+            else "were stopped and count by their"
+        )
+        text += f"; {num_stopped} of them {them} expected end"
     return text
