@@ -19,7 +19,7 @@ def shown(text):
     """Every `python -m search...` or `python -m seresnet ...` in a page's code blocks."""
     blocks = "\n".join(first or second for first, second in _BLOCK.findall(text))
     lines = re.sub(r"\\\n\s*", "", blocks).splitlines()
-    parts = [part.strip() for line in lines for part in line.split(" #")[0].split("&&")]
+    parts = [part.strip() for line in lines for part in re.split(r" #| [|>] ", line)[0].split("&&")]
     return [part for part in parts if re.match(r"python -m (search\.|seresnet\b)", part)]
 
 
@@ -39,11 +39,13 @@ def test_every_command_in_a_code_block_parses(page, capsys):
 def test_commands_are_found_in_both_kinds_of_blocks():
     text = (
         "```console\npip install . && python -m search.tune --space a.yaml  # why\n"
+        "python -m search.status --format csv > studies.csv\n"
         "python -m seresnet train \\\n    --data data\n```\n"
         "Prose python -m search.tune\n\n    python -m search.replay --study results/a\n"
     )
     assert shown(text) == [
         "python -m search.tune --space a.yaml",
+        "python -m search.status --format csv",
         "python -m seresnet train --data data",
         "python -m search.replay --study results/a",
     ]
