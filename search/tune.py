@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.tune",
         "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
@@ -47,6 +49,7 @@ def _parser() -> ArgumentParser:
     plan.add_options(parser)
     followers.add_options(parser)
     work.add_options(parser)
+    add_format(parser)
     return parser
 
 

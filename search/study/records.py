@@ -128,6 +128,12 @@ class TrialRecord:
         """Validation accuracy at its last epoch."""
         return self.last.val_accuracy if self.last else None
 
+    @property
+    def curve(self) -> list[float]:
+        """Validation accuracies by epoch, the first epoch first."""
+        values = (self.epochs[epoch].val_accuracy for epoch in sorted(self.epochs))
+        return [value for value in values if value is not None]
+
 
 def incumbent(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Return the best trial at full budget; of equals, the earliest."""
@@ -139,6 +145,14 @@ def baseline_value(trials: Sequence[TrialRecord]) -> float | None:
     """Return the baseline's validation accuracy at full budget, once it is known."""
     complete = [t for t in trials if t.number == 0 and t.state == "COMPLETE"]
     return complete[0].value if complete else None
+
+
+def gain_of(trials: Sequence[TrialRecord]) -> float | None:
+    """Return the incumbent's validation accuracy less the baseline's, once both are known."""
+    best, baseline = incumbent(trials), baseline_value(trials)
+    if best is None or best.value is None or baseline is None:
+        return None
+    return best.value - baseline
 
 
 def read_record(trial: "FrozenTrial") -> TrialRecord:
