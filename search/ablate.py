@@ -115,9 +115,10 @@ def _is_done(study: work.Work) -> bool:
 
 def _ablate(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.ablating import ablate_winner
+    from search.view.told import Told
 
     plan = _plan(study)
-    told = work.Told(view, "ablate", granted.slots)
+    told = Told(view, "ablate", granted.slots)
     ablate_winner(study.folder, study.ledger, study.dataset, plan, granted, told)
 
 

@@ -86,10 +86,11 @@ def is_due(study: work.Work) -> bool:
 def confirm(study: work.Work, granted: "Grant", view: "View") -> None:
     """Compare the best configurations with the baseline, and keep who won."""
     from search.engine.confirming import confirm_top
+    from search.view.told import Told
 
     if study.folder.confirmation.exists():
         cli.note("confirm.json is stale, of an earlier state of the study: it is made anew")
-    told = work.Told(view, "confirm", granted.slots)
+    told = Told(view, "confirm", granted.slots)
     confirm_top(study.folder, study.ledger, study.dataset, granted, told)
 
 

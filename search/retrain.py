@@ -68,11 +68,12 @@ def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.cluster import widen
     from search.engine.delivery import retrain_winner
     from search.engine.submitting import Order, submit
+    from search.view.told import Told
 
     if is_due(study):
         confirm(study, granted, view)
     shared = widen(granted, len(study.ledger.config.retrain.seeds))
-    told = work.Told(view, "retrain", shared.slots)
+    told = Told(view, "retrain", shared.slots)
     retrain_winner(study.folder, study.ledger, study.dataset, shared, told)
     if study.test is None:
         cli.note("no competition test file in the data folder, so no submission: see --test")

@@ -1,7 +1,7 @@
 """What the commands share that work on a study: its images, its folder held open, its workers."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,7 +13,6 @@ from search import cli
 if TYPE_CHECKING:
     from search.engine.grants import Grant
     from search.engine.mps import Daemon
-    from search.engine.retraining import Job
     from search.interrupts import StopRequest
     from search.study.ablation import Ablation
     from search.study.backup import Backups
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from search.view.followers import Follower
     from search.view.live import View
     from seresnet.data import Unlabelled
-    from seresnet.epoch import EpochResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,29 +133,6 @@ def watched(work: Work) -> Iterator["View"]:
     )
     with watch(work.ledger) as view:
         yield view
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Shows what the engine tells of a stage after the search."""
-
-    view: "View"
-    stage: str
-    at_once: int
-
-    def begins(self, jobs: "Sequence[Job]", unfinished: "Sequence[Job]") -> None:
-        """Show all that belongs to the stage."""
-        epochs = {job.folder.name: job.config.epochs for job in jobs}
-        done = epochs.keys() - {job.folder.name for job in unfinished}
-        self.view.begins(self.stage, epochs, done, self.at_once)
-
-    def trained(self, job: "Job", result: "EpochResult") -> None:
-        """Show an epoch."""
-        self.view.trained(self.stage, job.folder.name, result, job.config.epochs)
-
-    def diverged(self, job: "Job") -> None:
-        """Show an end without a model."""
-        self.view.diverged(self.stage, job.folder.name)
 
 
 @contextmanager
