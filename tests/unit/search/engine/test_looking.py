@@ -60,9 +60,7 @@ def test_each_retrained_model_is_looked_at_once(trained, ledger, part, worker):
     assert len(read_evaluations(trained.retrain(4))) == 1
 
 
-def test_an_interrupted_look_goes_on_with_the_model_it_had_come_to(
-    trained, ledger, part, worker
-):
+def test_an_interrupted_look_goes_on_with_the_model_it_had_come_to(trained, ledger, part, worker):
     worker.interrupted_at = "seed9"
     with pytest.raises(KeyboardInterrupt):
         look(unseen_models(trained, ledger), part, GRANT, lambda *_: None)
@@ -89,9 +87,7 @@ def test_a_model_that_was_made_anew_is_looked_at_again(trained, ledger):
     assert len(unseen_models(trained, ledger)) == 2
 
 
-def test_a_model_that_is_not_the_one_that_was_trained_is_refused(
-    trained, ledger, part, worker
-):
+def test_a_model_that_is_not_the_one_that_was_trained_is_refused(trained, ledger, part, worker):
     (trained.retrain(4) / "model.pt").write_bytes(b"another")
     with pytest.raises(DamagedStudyError, match=r"model\.pt: is damaged"):
         look(unseen_models(trained, ledger), part, GRANT, lambda *_: None)
