@@ -9,11 +9,16 @@ _IN_A_ROW = 3
 _LEAST, _SHARE = 5, 0.2
 
 
+def failure_limit(limit: int | Literal["auto"], num_trials: int) -> int:
+    """Return how many failed trials are too many; auto is 5 or a fifth of all trials."""
+    return max(_LEAST, ceil(_SHARE * num_trials)) if limit == "auto" else limit
+
+
 class Breaker:
     """Counts the trials that failed in this start; a diverged one is a result, not a failure.
 
     Args:
-        limit: failed trials that end the search; auto is 5 or a fifth of all trials.
+        limit: failed trials that end the search, see `failure_limit`.
         num_trials: of the study.
         has_success: whether some trial has ended well before.
     """
@@ -21,7 +26,7 @@ class Breaker:
     def __init__(
         self, limit: int | Literal["auto"], num_trials: int, *, has_success: bool = False
     ) -> None:
-        self._limit = max(_LEAST, ceil(_SHARE * num_trials)) if limit == "auto" else limit
+        self._limit = failure_limit(limit, num_trials)
         self._errors: list[str] = []
         self._has_success = has_success
 

@@ -27,7 +27,7 @@ from seresnet.files import write_text
 _log = logging.getLogger(__name__)
 # What a killed process leaves: of `seresnet.files`, `backup.recover`, `create` and `engine.nodes`.
 _LEFTOVER = re.compile(
-    r"\.([\w-]+\.(csv|json|yaml)|study\.db)\.\d+\.tmp"
+    r"\.([\w-]+\.(csv|json|yaml|html)|study\.db)\.\d+\.tmp"
     r"|\.probe\.\d+|\.probe-[0-9a-f]{16}"
 )
 
@@ -79,6 +79,11 @@ class StudyFolder:
         return self.path / "submission.csv"
 
     @property
+    def report(self) -> Path:
+        """The study as a page."""
+        return self.path / "report.html"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder a trial."""
         return self.path / "checkpoints"
@@ -99,7 +104,7 @@ class StudyFolder:
     def products(self) -> list[Path]:
         """Return the files there are for a person to look at, in the order they are made."""
         names = ["trials.csv", "epochs.csv", "confirm.csv", "ablate.csv"]
-        names += ["retrain/seed*/model.pt", "submission*.csv"]
+        names += ["retrain/seed*/model.pt", "submission*.csv", "report.html"]
         return [path for name in names for path in sorted(self.path.glob(name))]
 
     def create(self) -> None:

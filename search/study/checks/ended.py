@@ -1,0 +1,30 @@
+"""Is the study at its end, or is this a look in the middle?"""
+
+from search.study.checks.check import Check, Status
+from search.study.checks.wording import count
+from search.study.snapshot import Snapshot
+
+_NAME = "trials at their end"
+
+
+def check_ended(snapshot: Snapshot) -> Check:
+    """Say which trials are still to come."""
+    progress = snapshot.progress
+    states = ", ".join(f"{n} {state}" for state, n in sorted(progress.states.items()))
+    told = f" ({states})" if states else ""
+    open_ = progress.num_trials - sum(t.is_finished for t in snapshot.trials)
+    if not open_:
+        sentence = f"all {progress.num_trials} trials are at their end{told}"
+        return Check(name=_NAME, status=Status.PASS, sentence=sentence)
+    if progress.budget:
+        sentence, _, advice = progress.budget.partition("; ")
+        return Check(name=_NAME, status=Status.WARNING, sentence=sentence, advice=advice)
+    return Check(
+        name=_NAME,
+        status=Status.WARNING,
+        sentence=(
+            f"{open_} of {count(progress.num_trials, 'trial')} are not at their end{told}: what "
+            "is said here may change"
+        ),
+        advice="if nothing runs now, the command that began the study goes on with it",
+    )

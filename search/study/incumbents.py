@@ -1,0 +1,137 @@
+"""The best so far over the epochs spent, beside what random search would have found for as many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.study.best_of import expected_best
+from search.study.expected import expected_final
+from search.study.modeller import modeller
+from search.study.records import TrialRecord
+from search.study.rules import Rules
+from search.study.space import StudyConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A trial that came to its end as the best so far."""
+
+    epochs: int
+    """Spent by then, of all trials together."""
+    number: int
+    """Of the trial."""
+    value: float
+    """Validation accuracy; fraction."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """The best that random search is expected to have found."""
+
+    epochs: int
+    """Spent by then, whole trials alone."""
+    value: float
+    """Fraction."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomSearch:
+    """Random search over the same space after the same baseline and recipes, none stopped."""
+
+    points: tuple[Expected, ...]
+    """By epochs; ends where the study's own random trials end."""
+    num_drawn: int
+    """Trials that the study itself drew at random and that count here."""
+    num_stopped: int
+    """Of them: those that were stopped, and count by their expected end."""
+    sentence: str
+    """What it is made of, or why it cannot be told."""
+
+
+def incumbents(trials: Sequence[TrialRecord], order: Sequence[tuple[int, int]]) -> list[Step]:
+    """Return each trial that was the best complete one when it came to its end.
+
+    Args:
+        trials: of the study, by number.
+        order: (trial number, epoch) of each result, as they came in.
+    """
+    steps: list[Step] = []
+    for epochs, (number, epoch) in enumerate(order, 1):
+        trial = trials[number]
+        is_end = trial.state == "COMPLETE" and epoch == max(trial.epochs)
+        if is_end and trial.value is not None and (not steps or trial.value > steps[-1].value):
+            steps.append(Step(epochs=epochs, number=number, value=trial.value))
+    return steps
+
+
+def is_drawn_at_random(config: StudyConfig, number: int) -> bool:
+    """Return whether a trial is certain to have been drawn without a model.
+
+    The models draw at random until `num_startup` trials have ended, and trial k has k before it: so
+    those below it are certain. With many workers a few more are, and are left out.
+    """
+    if Rules(config).given(number) is not None:
+        return False
+    if modeller(config, number) in ("random", "qmc"):
+        return True
+    return number < config.sampler.num_startup
+
+
+def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomSearch:
+    """Return what random search is expected to have found, by the study's own random trials.
+
+    The expectation is over all orders in which they could have come. A stopped one counts by its
+    expected end, or by its last value where whole curves are too few to tell it: without it, random
+    search would look better than it is. Failed ones are left out.
+
+    Args:
+        config: of the study.
+        trials: by number.
+    """
+    rules, most = Rules(config), config.study.max_epochs
+    given = [t for t in trials if rules.given(t.number) is not None]
+    drawn = [
+        t for t in trials
+        if is_drawn_at_random(config, t.number) and t.is_finished and t.state != "FAIL"
+        and t.value is not None
+    ]  # fmt: skip
+    curves = [_curve(t) for t in trials if t.state == "COMPLETE" and len(t.epochs) == most]
+    values = [_end_of(trial, curves) for trial in drawn]
+    known = [t.value for t in given if t.state == "COMPLETE" and t.value is not None]
+    start = len(given) * most
+    points = [Expected(epochs=start, value=max(known))] if known and values else []
+    if values:
+        floor = max(known, default=min(values))
+        best = expected_best([max(value, floor) for value in values])
+        points += [
+            Expected(epochs=start + k * most, value=value) for k, value in enumerate(best, 1)
+        ]
+    stopped = sum(t.state != "COMPLETE" for t in drawn)
+    return RandomSearch(
+        points=tuple(points),
+        num_drawn=len(drawn),
+        num_stopped=stopped,
+        sentence=_describe(config, len(drawn), stopped),
+    )
+
+
+def _end_of(trial: TrialRecord, curves: Sequence[Sequence[float]]) -> float:
+    assert trial.value is not None
+    if trial.state == "COMPLETE":
+        return trial.value
+    expected = expected_final(_curve(trial), curves)
+    return trial.value if expected is None else expected
+
+
+def _curve(trial: TrialRecord) -> list[float]:
+    values = [trial.epochs[epoch].val_accuracy for epoch in sorted(trial.epochs)]
+    return [value for value in values if value is not None]
+
+
+def _describe(config: StudyConfig, num_drawn: int, num_stopped: int) -> str:
+    if not num_drawn:
+        return "random search cannot be told: no trial that was drawn at random is at its end"
+    kind = "points of a Sobol sequence" if config.sampler.name == "qmc" else "drawn at random"
+    text = f"expected over all orders of the {num_drawn} trials of this study that were {kind}"
+    if num_stopped:
+        text += f"; {num_stopped} of them were stopped and count by their expected end"
+    return text

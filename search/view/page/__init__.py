@@ -1,0 +1,1 @@
+"""The verdict page of a study: one HTML file that needs nothing else."""
