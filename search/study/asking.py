@@ -72,4 +72,7 @@ class Asker:
         self._entries.record(number, ASK, content, beside=record.params)
 
     def _set_sampler(self, number: int) -> None:
-        self._study.sampler = make_sampler(self._config, number=number)
+        if number in self._rules.told:
+            self._study.sampler = optuna.samplers.RandomSampler()  # is asked for nothing
+        else:
+            self._study.sampler = make_sampler(self._config, number=number)

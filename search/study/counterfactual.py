@@ -87,7 +87,7 @@ def replay_with(
     sample = trials[: rules.num_exempt] if is_own_auto else trials
     whole = [t for t in sample if t.state == "COMPLETE" and len(t.epochs) == most]
     guard = choose_rungs(
-        [_values(trial) for trial in whole],
+        [trial.curve for trial in whole],
         min_epochs=asked.study.min_epochs,
         reduction_factor=asked.study.reduction_factor,
     )
@@ -186,14 +186,8 @@ def _at_rungs(
     trial: TrialRecord, rungs: Sequence[int], most: int, *, is_smoothed: bool
 ) -> dict[int, float]:
     """Return what a trial is judged by at each rung that it reached."""
-    values = _values(trial)
+    values = trial.curve
     reached = [rung for rung in rungs if rung <= len(values)]
     if is_smoothed:
         return {rung: smoothed(values, rung, max_epochs=most) for rung in reached}
     return {rung: values[rung - 1] for rung in reached}
-
-
-def _values(trial: TrialRecord) -> list[float]:
-    """Return a trial's accuracies by epoch, the first epoch first."""
-    values = [trial.epochs[epoch].val_accuracy for epoch in sorted(trial.epochs)]
-    return [value for value in values if value is not None]

@@ -7,7 +7,6 @@ from search.study.best_of import expected_best
 from search.study.expected import expected_final
 from search.study.modeller import modeller
 from search.study.records import TrialRecord
-from search.study.rules import Rules
 from search.study.space import StudyConfig
 
 
@@ -69,7 +68,7 @@ def is_drawn_at_random(config: StudyConfig, number: int) -> bool:
     The models draw at random until `num_startup` trials have ended, and trial k has k before it: so
     those below it are certain. With many workers a few more are, and are left out.
     """
-    if Rules(config).given(number) is not None:
+    if number <= len(config.recipes):
         return False
     if modeller(config, number) in ("random", "qmc"):
         return True
@@ -87,14 +86,14 @@ def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomS
         config: of the study.
         trials: by number.
     """
-    rules, most = Rules(config), config.study.max_epochs
-    given = [t for t in trials if rules.given(t.number) is not None]
+    most = config.study.max_epochs
+    given = trials[: 1 + len(config.recipes)]
     drawn = [
         t for t in trials
         if is_drawn_at_random(config, t.number) and t.is_finished and t.state != "FAIL"
         and t.value is not None
     ]  # fmt: skip
-    curves = [_curve(t) for t in trials if t.state == "COMPLETE" and len(t.epochs) == most]
+    curves = [t.curve for t in trials if t.state == "COMPLETE" and len(t.epochs) == most]
     values = [_end_of(trial, curves) for trial in drawn]
     known = [t.value for t in given if t.state == "COMPLETE" and t.value is not None]
     start = len(given) * most
@@ -118,13 +117,8 @@ def _end_of(trial: TrialRecord, curves: Sequence[Sequence[float]]) -> float:
     assert trial.value is not None
     if trial.state == "COMPLETE":
         return trial.value
-    expected = expected_final(_curve(trial), curves)
+    expected = expected_final(trial.curve, curves)
     return trial.value if expected is None else expected
-
-
-def _curve(trial: TrialRecord) -> list[float]:
-    values = [trial.epochs[epoch].val_accuracy for epoch in sorted(trial.epochs)]
-    return [value for value in values if value is not None]
 
 
 def _describe(config: StudyConfig, num_drawn: int, num_stopped: int) -> str:

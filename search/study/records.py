@@ -125,6 +125,12 @@ class TrialRecord:
         """Validation accuracy at its last epoch."""
         return self.last.val_accuracy if self.last else None
 
+    @property
+    def curve(self) -> list[float]:
+        """Validation accuracies by epoch, the first epoch first."""
+        values = (self.epochs[epoch].val_accuracy for epoch in sorted(self.epochs))
+        return [value for value in values if value is not None]
+
 
 def incumbent(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Return the best trial at full budget; of equals, the earliest."""

@@ -1,9 +1,10 @@
 """A study played again from its own record: every suggestion and every stop, derived anew."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isclose
 from typing import Any
 
 import optuna
@@ -35,6 +36,8 @@ class Verdict:
     """Derived again and found equal."""
     num_decisions: int = 0
     """Derived again and found equal."""
+    num_told: int = 0
+    """Suggestions that were taken over as they are, for want of time."""
     is_exact: bool = True
     """Whether all numbers were equal to the last bit."""
     difference: str = ""
@@ -46,6 +49,8 @@ def replay(
     *,
     study_name: str = STUDY_NAME,
     observe: Callable[[int, int], object] = lambda done, total: None,
+    seconds: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Verdict:
     """Play a study again, in memory, in the order of its events; stop at the first difference.
 
@@ -56,6 +61,9 @@ def replay(
         storage: of the study; only read.
         study_name: inside the storage.
         observe: called with (events done, events in all).
+        seconds: after which suggestions are no longer derived, but taken over; a Gaussian process
+            takes a second for each, the decisions on a thousand trials take a few in all.
+        clock: seconds that never go back.
 
     Raises:
         DamagedStudyError: the storage holds no such study, or it cannot be read.
@@ -69,7 +77,8 @@ def replay(
     if not damage:
         made = [read_record(trial) for trial in trials]
         twin = _twin(config, kinds["ask"])
-        _play(made, twin, events, verdict, observe)
+        until = clock() + seconds
+        _play(made, twin, events, verdict, observe, lambda: clock() > until)
         verdict.difference = verdict.difference or _other_rungs(study.user_attrs, twin)
     return verdict
 
@@ -102,15 +111,19 @@ def _play(
     events: list[Event],
     verdict: Verdict,
     observe: Callable[[int, int], object],
+    is_late: Callable[[], bool],
 ) -> None:
     attempts: dict[int, int] = {}
     for event in events:
         if event.kind == "ask":
+            if is_told := event.number == len(twin.trials) and is_late():
+                twin.rules.told[event.number] = made[event.number].params
             suggestion = twin.suggest()
             assert suggestion is not None  # the twin is allowed as many as were asked for
             attempts[suggestion.number] = suggestion.attempt
             verdict.difference = _other_suggestion(made, twin, event, suggestion, verdict)
-            verdict.num_suggestions += not verdict.difference
+            verdict.num_told += is_told
+            verdict.num_suggestions += not (is_told or verdict.difference)
         elif event.kind == "epoch":
             result = EpochResult(**event.content)
             twin.report(event.number, result, _NOWHERE, attempt=attempts[event.number])
@@ -141,7 +154,7 @@ def _other_suggestion(
         return f"{event.place}: seed {again.seed} and name {again.name!r} would be given here"
     for name, value in first.params.items():
         derived = again.params.get(name)
-        if derived is None or not isclose(value, derived, rel_tol=_RELATIVE, abs_tol=0):
+        if derived is None or not math.isclose(value, derived, rel_tol=_RELATIVE, abs_tol=0):
             return f"{event.place}: {name} {derived!r} would be suggested, {value!r} was"
         verdict.is_exact &= value == derived
     return ""
@@ -189,6 +202,8 @@ def describe(verdict: Verdict) -> str:
     )
     if verdict.difference:
         return f"{counts}, then: {verdict.difference}"
+    if verdict.num_told:
+        counts += f"; {verdict.num_told} suggestions taken over, not derived, for want of time"
     if not verdict.is_exact:
         return f"{counts} (to nine digits: this processor rounds otherwise)"
     return counts

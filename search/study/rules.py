@@ -26,6 +26,8 @@ class Rules:
         is_free = is_auto or config.pruner.name == "none"
         self.rungs = [] if is_free else self._rungs_from(config.study.min_epochs)
         """Epochs at which trials are judged, as far as is known by now."""
+        self.told: dict[int, Mapping[str, float]] = {}
+        """Parameters by trial that a replay takes over instead of deriving them."""
 
     def name_of(self, number: int) -> str:
         """Return `baseline`, a recipe's name, or nothing for a trial of the sampler's."""
@@ -33,6 +35,8 @@ class Rules:
 
     def given(self, number: int) -> Mapping[str, float] | None:
         """Return the parameters of the baseline or of a recipe; None where the sampler draws."""
+        if number in self.told:
+            return self.told[number]
         return self._fixed[number][1] if number < len(self._fixed) else None
 
     def end_after(

@@ -10,11 +10,11 @@ _NAME = "trials at their end"
 def check_ended(snapshot: Snapshot) -> Check:
     """Say which trials are still to come."""
     progress = snapshot.progress
-    states = ", ".join(f"{n} {state}" for state, n in sorted(progress.states.items()))
+    states = ", ".join(f"{number} {state}" for state, number in sorted(progress.states.items()))
     told = f" ({states})" if states else ""
-    open_ = progress.num_trials - sum(t.is_finished for t in snapshot.trials)
-    if not open_:
-        sentence = f"all {progress.num_trials} trials are at their end{told}"
+    num_left = progress.num_trials - sum(t.is_finished for t in snapshot.trials)
+    if not num_left:
+        sentence = f"{count(progress.num_trials, 'trial')}, all at their end{told}"
         return Check(name=_NAME, status=Status.PASS, sentence=sentence)
     if progress.budget:
         sentence, _, advice = progress.budget.partition("; ")
@@ -23,7 +23,7 @@ def check_ended(snapshot: Snapshot) -> Check:
         name=_NAME,
         status=Status.WARNING,
         sentence=(
-            f"{open_} of {count(progress.num_trials, 'trial')} are not at their end{told}: what "
+            f"{num_left} of {count(progress.num_trials, 'trial')} not at their end{told}: all that "
             "is said here may change"
         ),
         advice="if nothing runs now, the command that began the study goes on with it",

@@ -9,36 +9,38 @@ from search.study.snapshot import Snapshot
 
 _NAME = "failed trials"
 _MANY, _MOST = 0.2, 0.5  # of the trials at their end
+_DIVERGED = "diverged"
+_REMEDIES = {
+    _DIVERGED: "find the range that those which diverged share and narrow it, or lower train.lr",
+    "cuda-oom": "run fewer trials on a GPU: --gpus-per-trial",
+    "host-memory": "run fewer trials at once: --max-concurrent",
+    "timeout": "see whether resources.epoch_timeout is too short",
+}
 
 
 def check_failures(snapshot: Snapshot) -> Check:
     """Judge the share of trials that failed: a diverged one is a result, the others are not."""
     ended = [t for t in snapshot.trials if t.is_finished]
-    failed = [t for t in ended if t.state == "FAIL" and t.error_kind != "diverged"]
-    diverged = sum(t.state == "FAIL" for t in ended) - len(failed)
-    if not failed and not diverged:
-        sentence = f"no trial failed or diverged, of {len(ended)} at their end"
+    kinds = Counter(t.error_kind for t in ended if t.state == "FAIL")
+    num_bad = kinds.total()
+    if not num_bad:
+        sentence = f"of {count(len(ended), 'trial')} at their end none failed or diverged"
         return Check(name=_NAME, status=Status.PASS, sentence=sentence)
     budget = snapshot.config.study
-    share = (len(failed) + diverged) / len(ended)
-    is_storm = len(failed) >= failure_limit(budget.max_failed, budget.num_trials)
+    num_failed, share = num_bad - kinds[_DIVERGED], num_bad / len(ended)
+    is_storm = num_failed >= failure_limit(budget.max_failed, budget.num_trials)
     status = Status.PASS
     if is_storm or share > _MOST:
         status = Status.FAIL
-    elif failed or share > _MANY:
+    elif num_failed or share > _MANY:
         status = Status.WARNING
-    kinds = Counter(t.error_kind for t in failed)
-    told = [f"{number} {kind}" for kind, number in kinds.most_common()]
-    told += [f"{diverged} diverged"] if diverged else []
-    ended_badly = count(len(failed) + diverged, "trial", "trials")
-    sentence = f"{ended_badly} of {len(ended)} ended badly ({share:.0%}): {', '.join(told)}"
-    return Check(name=_NAME, status=status, sentence=sentence, advice=_advise(status, diverged))
-
-
-def _advise(status: Status, diverged: int) -> str:
-    if status is Status.PASS:
-        return ""
-    advice = "the column error of trials.csv says why"
-    if diverged:
-        advice += "; where trials diverge, narrow the range that they share, or lower train.lr"
-    return advice
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common() if number)
+    sentence = f"{num_bad} of {count(len(ended), 'trial')} ended badly ({share:.0%}): {told}"
+    remedies = [remedy for kind, remedy in _REMEDIES.items() if kinds[kind]]
+    advice = "; ".join(["the column error of trials.csv says why", *remedies])
+    return Check(
+        name=_NAME,
+        status=status,
+        sentence=sentence,
+        advice="" if status is Status.PASS else advice,
+    )

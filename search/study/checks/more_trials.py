@@ -18,26 +18,26 @@ def check_more_trials(snapshot: Snapshot) -> Check:
         return Check(
             name=_NAME,
             status=Status.WARNING,
-            sentence=f"{count(len(values), 'complete trial')} cannot tell: at least {_LEAST} can",
-            advice="look again when more trials are complete",
+            sentence=f"{count(len(values), 'complete trial')} cannot tell: it takes {_LEAST}",
+            advice="look again when more are complete",
         )
-    gain = gain_of_second_half(values)
-    told = (
+    gain, noise = gain_of_second_half(values), noise_of(snapshot)
+    sentence = (
         f"the second half of {len(values)} complete trials raised the best by "
-        f"{points(gain.expected)} points on average over their orders "
-        f"(80% interval {points(gain.low)} to {points(gain.high)})"
+        f"{points(gain.expected)} points, averaged over their orders (80% interval "
+        f"{points(gain.low)} to {points(gain.high)})"
     )
     more = f"--num-trials {2 * snapshot.progress.num_trials} goes on with this study"
-    noise = noise_of(snapshot)
     if noise is None:
-        is_flat, beside = gain.expected <= 0, "; what a value's noise is nothing says"
+        is_flat = gain.expected <= 0
+        sentence += ", and nothing says how noisy a value is"
     else:
         is_flat = gain.expected <= noise.size
-        size = f"{points(noise.size)} points ({noise.source})"
-        beside = f", {'less' if is_flat else 'more'} than the noise of one value, {size}"
+        more_or_less = "no more" if is_flat else "more"
+        sentence += f": {more_or_less} than the noise of a value, {noise.text}"
     return Check(
         name=_NAME,
         status=Status.PASS if is_flat else Status.WARNING,
-        sentence=told + beside,
-        advice="" if is_flat else f"as many again would likely help: {more}",
+        sentence=sentence,
+        advice="" if is_flat else f"more are likely to help: {more}",
     )

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from search.study.snapshot import Snapshot
+from search.study.verdict import points
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class Noise:
     """A fraction, as accuracies are."""
     source: str
     """Where it is known from, for a person."""
+
+    @property
+    def text(self) -> str:
+        """Size and source, such as `0.85 points (3,000 validation images)`."""
+        return f"{points(self.size)} points ({self.source})"
 
 
 def noise_of(snapshot: Snapshot) -> Noise | None:

@@ -1,10 +1,10 @@
 """Does the winner get worse on validation images while it still trains?
 
-The gap between training and validation loss says nothing here: the training loss has label
-smoothing and mixup in it, the validation loss has neither.
+The gap between training and validation loss would say nothing: the training loss has label
+smoothing, mixup and dropout in it, and may lie above the other.
 """
 
-import math
+from collections.abc import Sequence
 
 from search.study.checks.check import Check, Status
 from search.study.checks.noise import noise_of
@@ -13,52 +13,71 @@ from search.study.guard import smoothed
 from search.study.snapshot import Snapshot
 from search.study.verdict import points
 
-_NAME = "overfitting"
+_NAME = "train/validation gap"
 _LEAST_EPOCHS = 4
 _RISE = 0.05  # of the validation loss above its lowest
+_LAST_PART = 1 / 3
 
 
 def check_overfitting(snapshot: Snapshot) -> Check:
     """Compare the winner's last epochs with its best ones."""
     winner = snapshot.winner
-    if winner is None or len(winner.epochs) < _LEAST_EPOCHS:
-        sentence = "no complete trial has a curve that is long enough to tell"
-        return Check(name=_NAME, status=Status.WARNING, sentence=sentence)
-    most = snapshot.config.study.max_epochs
-    results = [winner.epochs[epoch] for epoch in sorted(winner.epochs)]
+    results = [winner.epochs[epoch] for epoch in sorted(winner.epochs)] if winner else []
     accuracies = [r.val_accuracy for r in results if r.val_accuracy is not None]
-    means = [smoothed(accuracies, e, max_epochs=most) for e in range(1, len(accuracies) + 1)]
-    best = max(range(len(means)), key=lambda k: means[k])
-    fall = means[best] - means[-1]
+    if winner is None or len(accuracies) < _LEAST_EPOCHS:
+        return Check(
+            name=_NAME,
+            status=Status.WARNING,
+            sentence=f"no complete trial has {_LEAST_EPOCHS} epochs, which it takes to tell",
+            advice="look again when one has",
+        )
+    most = len(accuracies)
+    means = [smoothed(accuracies, epoch, max_epochs=most) for epoch in range(1, most + 1)]
+    best = means.index(max(means)) + 1
+    fall, noise = max(means) - means[-1], noise_of(snapshot)
     rise = _rise([r.val_loss for r in results])
-    noise = noise_of(snapshot)
-    limit = noise.size if noise else 0.0
-    told = f"{winner.id}: accuracy (mean of a twelfth of the epochs) "
-    if fall > 0:
-        told += (
-            f"is {points(fall)} points below its best at epoch {best + 1} ({percent(means[best])})"
-        )
-    else:
-        told += f"is highest at the end ({percent(means[-1])})"
-    if rise is not None:
-        epoch, share = rise
-        told += (
-            f"; validation loss is {share:.0%} above its lowest at epoch {epoch}"
-            if share > 0
-            else "; validation loss is lowest at the end"
-        )
-    return told and Check(
+    is_early = best <= most * (1 - _LAST_PART)
+    is_falling = noise is not None and fall > noise.size
+    is_both = is_early and rise is not None and rise[1] > _RISE and fall > 0
+    is_over = is_falling or is_both
+    sentence = f"{winner.id}, the winner: {_describe(best, max(means), fall)}{_describe_loss(rise)}"
+    if is_falling and noise is not None:
+        sentence += f"; the noise of a value is {noise.text}"
+    advice = (
+        f"train for about {best} epochs, or regularise more; the retraining's "
+        f"{snapshot.config.retrain.epochs} epochs may make it worse"
+    )
+    return Check(
         name=_NAME,
-        status=Status.WARNING if fall > limit else Status.PASS,
-        sentence=told,
+        status=Status.WARNING if is_over else Status.PASS,
+        sentence=sentence,
+        advice=advice if is_over else "",
     )
 
 
-def _rise(losses: list[float | None]) -> tuple[int, float] | None:
+def _describe(best: int, value: float, fall: float) -> str:
+    what = "its validation accuracy, a mean over neighbouring epochs,"
+    if fall <= 0:
+        return f"{what} is at its highest at the end"
+    return f"{what} ends {points(fall)} points below the {percent(value)} of epoch {best}"
+
+
+def _rise(losses: Sequence[float | None]) -> tuple[int, float] | None:
+    """Return the epoch of the lowest loss and by what part the last one lies above it.
+
+    None where losses are not told, or no part of the lowest can be taken.
+    """
     known = [loss for loss in losses if loss is not None]
-    if len(known) < len(losses) or not known:
+    if len(known) < len(losses) or min(known) <= 0:
         return None
-    lowest = min(range(len(known)), key=lambda k: known[k])
-    if known[lowest] <= 0 or not math.isfinite(known[-1]):
-        return None
-    return lowest + 1, known[-1] / known[lowest] - 1
+    lowest = min(known)
+    return known.index(lowest) + 1, known[-1] / lowest - 1
+
+
+def _describe_loss(rise: tuple[int, float] | None) -> str:
+    if rise is None:
+        return ""
+    epoch, part = rise
+    if part <= 0:
+        return ", its validation loss at its lowest"
+    return f"; its validation loss ends {part:.1%} above its lowest, of epoch {epoch}"

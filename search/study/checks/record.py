@@ -17,47 +17,51 @@ def check_record(snapshot: Snapshot, replayed: Verdict | None = None) -> Check:
         snapshot: of the study.
         replayed: what `search.study.replay` found; None where nobody has asked.
     """
-    pairs = list(_equal_runs(snapshot))
-    unequal = [name for name, first, second in pairs if first != second]
-    twins = f"{count(len(pairs), 'run')} made twice came out equal" if pairs else ""
-    again = command(snapshot, "replay")
+    twins = list(_twins(snapshot))
+    unequal = [name for name, first, second in twins if first != second]
     if unequal:
-        sentence = f"runs with equal settings and seed came out differently: {', '.join(unequal)}"
-        advice = "see whether they ran on devices of one kind: each kind rounds in its own way"
-        return Check(name=_NAME, status=Status.FAIL, sentence=sentence, advice=advice)
+        return Check(
+            name=_NAME,
+            status=Status.FAIL,
+            sentence=f"equal settings and seed gave different values: {', '.join(unequal)}",
+            advice="see whether they ran on devices of one kind: each kind rounds in its own way",
+        )
+    told = f"; {count(len(twins), 'run')} made for two purposes, with equal values" if twins else ""
+    again = command(snapshot, "replay")
     if replayed is None:
-        sentence = "the record was not derived again" + (f"; {twins}" if twins else "")
+        sentence = f"nobody has derived the record again{told}"
         return Check(name=_NAME, status=Status.WARNING, sentence=sentence, advice=again)
     if replayed.difference:
         return Check(
             name=_NAME,
             status=Status.FAIL,
-            sentence=f"the record does not derive again: {describe(replayed)}",
-            advice=f"it was changed, or made by another version, see provenance.json; {again}",
+            sentence=f"the record does not follow from its seed: {describe(replayed)}",
+            advice=(
+                "it was changed after it was made, or another version made it (see "
+                f"provenance.json): {again}"
+            ),
         )
-    told = "; ".join(filter(None, [describe(replayed), twins]))
-    is_whole = replayed.num_suggestions == replayed.num_trials
     return Check(
         name=_NAME,
         status=Status.PASS,
-        sentence=f"derived again from seed and record: {told}",
-        advice="" if is_whole else f"the rest takes longer: {again}",
+        sentence=f"derived again from seed and record: {describe(replayed)}{told}",
+        advice=f"all of them, which takes longer: {again}" if replayed.num_told else "",
     )
 
 
-def _equal_runs(snapshot: Snapshot) -> Iterator[tuple[str, float, float]]:
-    """Yield runs of confirmation and ablation with the same settings and seed, with both values."""
+def _twins(snapshot: Snapshot) -> Iterator[tuple[str, float, float]]:
+    """Yield runs of the confirmation that the ablation has too, by settings, with both values."""
     confirmation, ablation = snapshot.confirmation, snapshot.ablation
     if confirmation is None or ablation is None:
         return
-    values = {
-        confirmation.runs.get(f"{row.trial}-seed{seed}"): (f"{row.trial} seed {seed}", value)
+    known = {
+        confirmation.runs.get(name := f"{row.trial}-seed{seed}"): (name, value)
         for row in confirmation.entrants
         for seed, value in row.values.items()
     }
-    for variant, row in ablation.values.items():
-        for seed, value in zip(ablation.seeds, row, strict=True):
+    for variant, values in ablation.values.items():
+        for seed, value in zip(ablation.seeds, values, strict=True):
             settings = ablation.runs.get(f"{variant}-seed{seed}")
-            if settings is not None and settings in values:
-                name, first = values[settings]
-                yield name, first, value
+            if settings is not None and settings in known:
+                name, first = known[settings]
+                yield f"{name} {first} and {value}", first, value

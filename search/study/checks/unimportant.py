@@ -19,31 +19,36 @@ def check_unimportant(snapshot: Snapshot, found: Sequence[Importance] | None = N
     """
     if found is None:
         found = importances(snapshot.config, snapshot.trials)
-    told = judged(snapshot.trials)
-    ablate = f"{command(snapshot, 'ablate')} trains the winner without each"
-    if not found:
-        return Check(
-            name=_NAME,
-            status=Status.WARNING,
-            sentence=(
-                f"{count(len(told), 'trial')} cannot tell any hyperparameter from noise: at least "
-                f"{LEAST_TRIALS} can"
-            ),
-            advice=ablate if snapshot.incumbent is not None else "",
-        )
-    above = [each for each in found if each.is_above_noise]
-    below = [each.name for each in found if not each.is_above_noise]
-    stands = ", ".join(f"{e.name} ({e.share:.0%} of the importance)" for e in above)
-    over = f"over {len(told)} trials"
-    if not below:
-        sentence = f"each stands out from noise {over}: {stands}"
+    sentence = _describe(found, len(judged(snapshot.trials)))
+    if snapshot.ablation is not None:
+        # Trained anew, which tells more than any statistics of the search.
+        sentence = f"{snapshot.ablation.sentence} (ablation); {sentence}"
         return Check(name=_NAME, status=Status.PASS, sentence=sentence)
-    if not above:
-        sentence = f"none of {len(found)} hyperparameters stands out from noise {over}"
-        return Check(name=_NAME, status=Status.WARNING, sentence=sentence, advice=ablate)
+    below = [each.name for each in found if not each.is_above_noise]
+    if found and not below:
+        return Check(name=_NAME, status=Status.PASS, sentence=sentence)
     return Check(
-        name=_NAME,
-        status=Status.WARNING,
-        sentence=f"{stands} out from noise {over}; not told from it: {', '.join(below)}",
-        advice=f"these could be left at the baseline in a next study; {ablate}",
+        name=_NAME, status=Status.WARNING, sentence=sentence, advice=_advise(snapshot, found)
     )
+
+
+def _describe(found: Sequence[Importance], num_trials: int) -> str:
+    over = count(num_trials, "trial")
+    if not found:
+        return f"{over} cannot tell any hyperparameter from noise: it takes {LEAST_TRIALS}"
+    above = [f"{each.name} ({each.share:.0%} of it)" for each in found if each.is_above_noise]
+    below = [each.name for each in found if not each.is_above_noise]
+    if not above:
+        return f"{over} are too few to tell any of {', '.join(below)} from noise"
+    told = f"by the importance over {over}, what matters is {', '.join(above)}"
+    return f"{told}; not told from noise: {', '.join(below)}" if below else told
+
+
+def _advise(snapshot: Snapshot, found: Sequence[Importance]) -> str:
+    advice = []
+    if any(each.is_above_noise for each in found):
+        advice += ["the others may stay at the baseline in a next study"]
+    if snapshot.config.is_seresnet and snapshot.winner is not None:
+        tried = "to see what the winner loses without each"
+        advice += [f"{tried}: {command(snapshot, 'ablate')}"]
+    return "; ".join(advice)

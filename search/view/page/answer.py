@@ -6,14 +6,17 @@ from search.study.checks.wording import command
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.html import Content, Html, code, escape, table, tag
-from search.view.page.looks import called
+from search.view.page.marks import called
 from search.view.page.units import Units, count, duration, sentence, setting, units_of
 
 
 def lead(snapshot: Snapshot) -> Html:
     """Return what stands on top of the page."""
     units = units_of(snapshot)
-    parts = [tag("p", _verdict(snapshot, units), class_="verdict")]
+    verdict, more = _verdict(snapshot, units)
+    parts = [tag("p", verdict, class_="verdict")]
+    if more:
+        parts.append(tag("p", more, class_="more"))
     parts += [tag("p", sentence, class_="caution") for sentence in _cautions(snapshot)]
     if not snapshot.confirmation and snapshot.winner and snapshot.config.is_seresnet:
         parts.append(code(command(snapshot, "confirm")))
@@ -23,21 +26,23 @@ def lead(snapshot: Snapshot) -> Html:
     return escape(parts)
 
 
-def _verdict(snapshot: Snapshot, units: Units) -> str:
+def _verdict(snapshot: Snapshot, units: Units) -> tuple[str, str]:
+    """Return the verdict, and its numbers where they are too many for one line."""
     best = snapshot.winner
     if not snapshot.trials:
-        return "No trial has been begun yet."
+        return "No trial has been begun yet.", ""
     if best is None:
-        return f"No result yet: of {count(len(snapshot.trials), 'trial')}, none is complete."
+        return f"No result yet: of {count(len(snapshot.trials), 'trial')}, none is complete.", ""
     if snapshot.confirmation is not None:
-        return sentence(snapshot.confirmation.sentence)
+        claim, _, numbers = snapshot.confirmation.sentence.partition(": ")
+        return sentence(claim), sentence(numbers)
     if best.number == 0:
-        return f"The baseline itself is the best so far, at {units.value(best.value)}."
+        return f"The baseline itself is the best so far, at {units.value(best.value)}.", ""
     beside = "; the baseline is not complete, so no gain is known"
     if snapshot.baseline is not None and best.value is not None:
         gain = best.value - snapshot.baseline
         beside = f", {units.difference(gain).lstrip('+')} above the baseline in the search"
-    return f"{called(best)} reaches {units.value(best.value)}{beside}."
+    return f"{called(best)} reaches {units.value(best.value)}{beside}.", ""
 
 
 def _cautions(snapshot: Snapshot) -> Iterator[str]:
@@ -70,7 +75,7 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
         ("Time", duration(snapshot.search_seconds), "of the search, all starts together"),
     ]
     if (best := snapshot.winner) is not None:
-        facts[:0] = [(f"Best, {best.id}", units.value(best.value), f"{units.name} in the search")]
+        facts[:0] = [(f"Winner, {best.id}", units.value(best.value), f"{units.name} in the search")]
     if progress.gain is not None and progress.gain > 0:
         facts.insert(1, ("Gain in the search", units.difference(progress.gain), "not yet proof"))
     if snapshot.confirmation is not None:

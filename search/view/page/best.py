@@ -9,7 +9,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, layout
 from search.view.page.html import note
-from search.view.page.looks import describe
+from search.view.page.marks import describe
 from search.view.page.units import Units, sentence, units_of
 
 _section = partial(Section, id="best", title="The best so far", link="Best so far")

@@ -11,7 +11,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.looks import LOOKS, describe_all, marker
+from search.view.page.marks import LOOKS, describe_all, marker
 from search.view.page.units import Units, units_of
 
 _section = partial(Section, id="curves", title="Learning curves", link="Curves")
@@ -109,7 +109,7 @@ def _single(trial: TrialRecord, is_winner: bool, units: Units) -> dict[str, Any]
     role, dash, width = ("winner", "solid", 3.0) if is_winner else ("ink", "dot", 1.5)
     if trial.number == 0 and not is_winner:
         dash, width = "dash", 2.5
-    name = f"best, {trial.name or trial.id}" if is_winner else trial.name
+    name = f"winner, {trial.name or trial.id}" if is_winner else trial.name
     line = {"color": colour(role), "width": width, "dash": dash}
     return {**_trace(_points(trial, 1), units), "mode": "lines", "name": label(name), "line": line}
 

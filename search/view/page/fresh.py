@@ -33,12 +33,16 @@ def confirmation(snapshot: Snapshot) -> Section:
         f"{found.sentence}. Each configuration was trained for {found.terms.epochs} epochs with "
         f"seeds {seeds}; a line joins the runs of one seed, a bar is the mean."
     )
-    entrants = sorted(found.entrants, key=lambda each: -(each.mean or -1))
-    header = ["trial", "name", "mean", "gain", "at least", "at most", "in the search"]
+    entrants = _by_mean(found)
+    header = ["trial", "name", "mean", units.gain, "at least", "at most", "in the search"]
     shown = table(header, [_row(each, units) for each in entrants], numbers=range(2, 7))
     figures = [figure for figure in (_runs(found, units), _gains(found)) if figure.data]
     parts = [note(sentence(told)), *figures, shown]
     return _confirmation(parts=parts)
+
+
+def _by_mean(found: Confirmation) -> list[Entrant]:
+    return sorted(found.entrants, key=lambda each: -(each.mean if each.mean is not None else -1))
 
 
 def _why_none(snapshot: Snapshot) -> str:
@@ -56,9 +60,9 @@ def _row(each: Entrant, units: Units) -> list[str]:
         each.trial,
         each.name,
         units.value(each.mean) if not each.error else f"diverged: {each.error}",
-        units.difference(each.gain),
-        units.difference(each.at_least),
-        units.difference(each.at_most),
+        units.signed(each.gain),
+        units.signed(each.at_least),
+        units.signed(each.at_most),
         units.value(each.val_accuracy_in_search),
     ]
 
@@ -94,7 +98,7 @@ def _runs(found: Confirmation, units: Units) -> Figure:
 
 def _gains(found: Confirmation) -> Figure:
     """Return each gain over the baseline with its bounds, in points."""
-    known = [each for each in found.entrants if each.gain is not None]
+    known = [each for each in _by_mean(found) if each.gain is not None]
     rows = [
         _Bound(_named(each), each.gain, each.at_least, each.at_most, each.trial == found.winner)
         for each in known
@@ -117,7 +121,7 @@ def ablation(snapshot: Snapshot) -> Section:
     told = f"{found.sentence}. {found.epochs} epochs each, seeds {seeds}."
     if found.is_short:
         told += f" The schedule was short: the search's had {found.search_epochs} epochs."
-    header = ["without", "best", "baseline", "loss", "at least", "at most", "needed"]
+    header = ["without", "best", "baseline", "loss, points", "at least", "at most", "needed"]
     rows = [_effect_row(each, units_of(snapshot)) for each in found.effects]
     shown = table(header, rows, numbers=range(1, 6))
     figure = _losses(found)
@@ -130,9 +134,9 @@ def _effect_row(each: Effect, units: Units) -> list[str]:
         each.hyperparameter,
         setting(each.value),
         setting(each.baseline),
-        units.difference(each.loss) if not each.error else f"diverged: {each.error}",
-        units.difference(each.at_least),
-        units.difference(each.at_most),
+        units.signed(each.loss) if not each.error else f"diverged: {each.error}",
+        units.signed(each.at_least),
+        units.signed(each.at_most),
         "yes" if each.is_needed else "not shown",
     ]
 
@@ -171,12 +175,13 @@ def _bounds(name: str, title: str, rows: Sequence[_Bound]) -> Figure:
         "marker": {"size": 11, "color": shades}, "customdata": list(range(len(rows))),
         "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip
-    x = axis(title, zeroline=True, zerolinewidth=2, zerolinecolor=colour("dim"))
+    x = axis(title, zeroline=True, zerolinewidth=2, zerolinecolor=colour("dim"),
+             rangemode="tozero")  # fmt: skip
     return Figure(
         id=name,
         title=title,
         data=[trace] if rows else [],
-        layout=layout(x, axis("", autorange="reversed", type="category", showgrid=False)),
+        layout=layout(x, axis("", range=[len(rows) - 0.5, -0.5], type="category", showgrid=False)),
         height=_FRAME + _ROW * len(rows),
         labels=[
             f"{row.name}: {row.middle:+.2f}"

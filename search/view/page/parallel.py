@@ -12,7 +12,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout, lines
 from search.view.page.html import note
-from search.view.page.looks import called
+from search.view.page.marks import called
 from search.view.page.units import Units, setting, units_of
 
 _section = partial(Section, id="parallel", title="All settings together", link="Together")
@@ -47,10 +47,11 @@ def _figure(snapshot: Snapshot, complete: Sequence[TrialRecord]) -> Figure:
     for at, (start, end) in enumerate(pairwise(cuts)):
         shade = colour(f"step-{at}")
         data.append(_trace(snapshot, ordered[start:end], result, shade, _BINS[at], 1.5))
-    data.append(_trace(snapshot, ordered[-1:], result, colour("winner"), "best", 3.5))
+    best = [trial for trial in complete if trial is snapshot.winner]
+    data.append(_trace(snapshot, best, result, colour("winner"), "winner", 3.5))
     axes = [*space.items(), ("", result)]
     x = axis("", tickvals=list(range(len(axes))), ticktext=[*map(label, space), "value"],
-             range=[-0.3, len(axes) - 0.7], showgrid=True, zeroline=False)  # fmt: skip
+             range=[-0.3, len(axes) - 0.5], showgrid=True, zeroline=False)  # fmt: skip
     y = axis("", visible=False, range=[-0.12, 1.12])
     return Figure(
         id="parallel-all",

@@ -9,14 +9,14 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Grid, Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.looks import LOOKS, Look, describe_all, marker
+from search.view.page.marks import LOOKS, Look, describe_all, marker
 from search.view.page.units import units_of
 
 _section = partial(Section, id="settings", title="Each setting against the result", link="Settings")
 _STRIP = 0.1
 """Of a picture's height, for the trials that were stopped early or failed."""
 _BASELINE = Look("ink", "diamond", "baseline")
-_BEST = Look("winner", "star", "best")
+_BEST = Look("winner", "star", "winner")
 
 
 def settings(snapshot: Snapshot) -> Section:
@@ -25,7 +25,7 @@ def settings(snapshot: Snapshot) -> Section:
         none = "No trial is complete yet, so there is no result to set them against."
         return _section(parts=[note(none)])
     told = (
-        f"The {units_of(snapshot).name} of complete trials; the star is the best, the diamond the "
+        f"The {units_of(snapshot).name} of complete trials; the star is the winner, the diamond the "
         "baseline."
     )
     if _unfinished(snapshot.trials):

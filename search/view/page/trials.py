@@ -27,7 +27,7 @@ def trials(snapshot: Snapshot) -> Section:
         rest = count(len(all_trials) - MOST_ROWS, "trial")
         told += f" These are the first {MOST_ROWS}; {rest} more stand in trials.csv."
     units, params = units_of(snapshot), list(snapshot.config.space)
-    header: list[Content] = ["trial", "name", "state", "value", "gain", "epochs"]
+    header: list[Content] = ["trial", "name", "state", "value", units.gain, "epochs"]
     header += [*map(breakable, params), "time", "reason"]
     shown = sorted(all_trials, key=_rank)[:MOST_ROWS]
     rows = [_row(trial, snapshot, units, params) for trial in shown]
@@ -56,7 +56,7 @@ def _row(
         trial.name,
         trial.state.lower(),
         _number(trial.value, units.value(trial.value)),
-        _number(gain, units.difference(gain)),
+        _number(gain, units.signed(gain)),
         _number(len(trial.epochs), str(len(trial.epochs))),
         *(_number(trial.params.get(name), _setting(trial, name)) for name in params),
         _number(seconds, duration(seconds)),

@@ -13,6 +13,8 @@ class Units:
 
     name: str
     """Of an axis or a column."""
+    gain: str
+    """What a column of differences is called."""
     ticks: str
     """Format of an axis, d3's."""
     hover: str
@@ -26,18 +28,28 @@ class Units:
             return NONE
         return f"{value:.2%}" if self.is_share else f"{value:.5g}"
 
-    def difference(self, value: float | None) -> str:
-        """Return a difference with its sign and unit, a dash where there is none."""
+    def signed(self, value: float | None) -> str:
+        """Return a difference for a column that names its unit, a dash where there is none."""
         if value is None:
             return NONE
-        return f"{100 * value:+.2f} points" if self.is_share else f"{value:+.4g}"
+        return f"{100 * value:+.2f}" if self.is_share else f"{value:+.4g}"
+
+    def difference(self, value: float | None) -> str:
+        """Return a difference with its sign and unit, a dash where there is none."""
+        return self.signed(value) + (" points" if self.is_share and value is not None else "")
 
 
 def units_of(snapshot: Snapshot) -> Units:
     """Return how the objective of a study is written."""
     if snapshot.config.is_seresnet:
-        return Units(name="validation accuracy", ticks="~%", hover=".2%", is_share=True)
-    return Units(name="val_accuracy", ticks="", hover=".5g", is_share=False)
+        return _SHARES
+    return _NUMBERS
+
+
+_SHARES = Units(
+    name="validation accuracy", gain="gain, points", ticks="~%", hover=".2%", is_share=True
+)
+_NUMBERS = Units(name="val_accuracy", gain="gain", ticks="", hover=".5g", is_share=False)
 
 
 def setting(value: float) -> str:

@@ -10,7 +10,7 @@ from search.study.snapshot import Snapshot, Span
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note, tag
-from search.view.page.looks import LOOKS, describe_all
+from search.view.page.marks import LOOKS, describe_all
 from search.view.page.units import count, duration, units_of
 
 _section = partial(Section, id="workers", title="Trials over workers", link="Workers")
@@ -92,7 +92,7 @@ def _figure(snapshot: Snapshot, bounds: Bounds, lanes: dict[int, tuple[str, int]
         id="workers-timeline",
         title=f"{len(bounds)} trials over {len(rows)} workers",
         data=[trace for trace in data if trace["y"]],
-        layout=layout(axis("", type="date"), y, barmode="overlay", bargap=0.25),
+        layout=layout(axis("", type="date"), y, barmode="overlay"),
         height=_FRAME + row * len(rows),
         labels=describe_all(snapshot.trials, units_of(snapshot)),
     )
@@ -113,5 +113,6 @@ def _bars(
         "hovertext": [duration((end - start).total_seconds()) for start, end in spans],
         "hovertemplate": "%{text}<br>%{base|%H:%M}, for %{hovertext}<extra></extra>",
         "textposition": "none",
+        "width": 0.76,
         "marker": {"color": colour(look.role), "line": {"color": colour("paper"), "width": 1}},
     }  # fmt: skip
