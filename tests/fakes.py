@@ -3,14 +3,19 @@
 import dataclasses
 import json
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 from optuna.storages import InMemoryStorage
 
 from search.study.config import loads
+from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.policies import with_budget
-from search.study.records import Host
+from search.study.progress import Progress
+from search.study.records import Host, TrialRecord, baseline_value, incumbent
+from search.study.snapshot import Snapshot
 from search.study.space import StudyConfig
 from seresnet import run as running
 from seresnet.epoch import EpochResult
@@ -192,3 +197,59 @@ def play_out(ledger, num_workers=1):
 def trials_of(ledger):
     """Return all of a study but how often a trial was handed out."""
     return [dataclasses.replace(trial, attempts=0) for trial in ledger.trials]
+
+
+def trial(number, curve, *, state="COMPLETE", reason=None, host=HOST, params=None, **fields):
+    """Return a trial with an accuracy by epoch; its other numbers by `losses` and `speeds`."""
+    losses, speeds = fields.pop("losses", None), fields.pop("speeds", None)
+    epochs = {}
+    for epoch, value in enumerate(curve, 1):
+        changes = {"val_loss": losses[epoch - 1]} if losses else {}
+        changes |= {"images_per_second": speeds[epoch - 1]} if speeds else {}
+        epochs[epoch] = dataclasses.replace(result(epoch, value), **changes)
+    if reason is None:
+        kind = fields.get("error_kind", "")
+        ends = {"COMPLETE": "max_epochs", "PRUNED": f"rung {len(curve)}", "FAIL": kind}
+        reason = ends.get(state, "")
+    return TrialRecord(
+        number=number,
+        params={"dropout": 0.2, "crop_padding": 4} if params is None else params,
+        name=fields.pop("name", "" if number else "baseline"),
+        state=state,
+        stop_reason=reason,
+        epochs=epochs,
+        host=host,
+        **fields,
+    )
+
+
+def make_snapshot(trials=(), config=CONFIG, *, order=None, path="results/demo", **fields):
+    """Return a study at one moment; its results came trial by trial unless an order is given."""
+    trials = list(trials)
+    states = Counter("PAUSED" if t.is_paused else t.state for t in trials)
+    best, baseline = incumbent(trials), baseline_value(trials)
+    progress = Progress(
+        num_trials=max(config.study.num_trials, len(trials)),
+        states=dict(states),
+        running=[t for t in trials if t.is_running],
+        incumbent=best,
+        gain=best.value - baseline if best and baseline is not None else None,
+        epochs_done=sum(len(t.epochs) for t in trials),
+        epochs_most=config.study.max_epochs * config.study.num_trials,
+        max_epochs=config.study.max_epochs,
+        budget=fields.pop("budget", ""),
+    )
+    in_turn = [(t.number, epoch) for t in trials for epoch in t.epochs]
+    return Snapshot(
+        id="a-study",
+        folder=StudyFolder(Path(path)),
+        config=config,
+        trials=trials,
+        order=in_turn if order is None else order,
+        spans={},
+        search_seconds=60.0,
+        progress=progress,
+        confirmation=fields.pop("confirmation", None),
+        ablation=fields.pop("ablation", None),
+        winner=fields.pop("winner", best),
+    )

@@ -127,5 +127,10 @@ def _describe(config: StudyConfig, num_drawn: int, num_stopped: int) -> str:
     kind = "points of a Sobol sequence" if config.sampler.name == "qmc" else "drawn at random"
     text = f"expected over all orders of the {num_drawn} trials of this study that were {kind}"
     if num_stopped:
-        text += f"; {num_stopped} of them were stopped and count by their expected end"
+        them = (
+            "was stopped and counts by its"
+            if num_stopped == 1
+            else "were stopped and count by their"
+        )
+        text += f"; {num_stopped} of them {them} expected end"
     return text
