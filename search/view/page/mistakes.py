@@ -122,7 +122,7 @@ def _confusion(model: Tested, found: Mistakes) -> list[Part]:
     ]
     inner = tag("table", tag("thead", head), tag("tbody", rows), class_="confusion")
     heading = tag("h3", "Which classes are taken for which")
-    return [heading, note(told), tag("div", inner, class_="scroll", tabindex=0)]
+    return [heading, note(told), tag("div", inner, class_="scroll fitted", tabindex=0)]
 
 
 def _cell(found: Mistakes, row: int, column: int, most: int) -> Html:
@@ -153,8 +153,7 @@ def _images(found: Mistakes) -> list[Part]:
     names = found.class_names
     told = (
         f"The {count(len(found.most_confident), 'mistake')} with the highest probabilities, the "
-        "surest first: what the model called the image and how sure it was, below that what it is. "
-        "Some labels are wrong themselves."
+        "surest first: what the model called the image, how sure it was, and what it is."
     )
     shown = [_image(each, names) for each in found.most_confident]
     gallery = tag("div", shown, class_="gallery")
@@ -172,5 +171,5 @@ def _image(each: Mistake, names: Sequence[str]) -> Html:
         height=96,
         loading="lazy",
     )
-    said = tag("figcaption", tag("b", predicted), f" {share}", tag("small", f"is {label}"))
+    said = tag("figcaption", tag("b", predicted), tag("small", share), tag("small", f"is {label}"))
     return tag("figure", picture, said, class_="mistake")
