@@ -7,6 +7,9 @@ from pathlib import Path
 
 from search import cli
 
+_REPLAY_SECONDS = 5.0
+"""For deriving suggestions again; those that are left are taken over, which the page says."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
@@ -28,11 +31,15 @@ def _parser() -> ArgumentParser:
 
 def _body(arguments: Namespace) -> None:
     from search.study.folder import StudyFolder
+    from search.study.reading import read
+    from search.study.replay import replay
     from search.study.snapshot import take_snapshot
     from search.view.page.page import write_page
 
     folder = StudyFolder(arguments.study)
-    write_page(take_snapshot(folder, arguments.storage), folder.report)
+    with read(folder, arguments.storage) as (storage, name):
+        replayed = replay(storage, study_name=name, seconds=_REPLAY_SECONDS)
+    write_page(take_snapshot(folder, arguments.storage), replayed, folder.report)
     cli.output(str(folder.report))
 
 

@@ -1,5 +1,8 @@
 """What the commands share that work on a study: its images, its folder held open, its workers."""
 
+import shlex
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from search.study.space import StudyConfig
     from search.view.live import View
     from seresnet.data import Unlabelled
+
+
+_DRAW_SECONDS = 120.0  # a page of 1,000 trials takes a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +228,34 @@ def show(work: Work) -> None:
     cli.output(describe_study(work.ledger))
     if incumbent(work.ledger.trials) is not None:
         _show_winner(work)
+    draw(work)
     for path in work.folder.products():
         cli.output(str(path))
+
+
+def draw(work: Work) -> None:
+    """Write the page, in a process of its own: no end of it, however bad, ends this command.
+
+    What it may do wrong is unknown: a bug, memory, a full disk. The study is safe by then.
+    """
+    asked = ["--study", str(work.folder.path)]
+    if work.arguments.storage is not None:
+        asked += ["--storage", work.arguments.storage]
+    command = [sys.executable, "-m", "search.report", *asked]
+    try:
+        drawn = subprocess.run(command, capture_output=True, text=True, timeout=_DRAW_SECONDS)
+        problem = _told(drawn.stderr) if drawn.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        problem = str(error)
+    if problem:
+        again = shlex.join(["python", *command[1:]])
+        cli.note(f"report.html could not be written ({problem}); to try again: {again}")
+
+
+def _told(stderr: str) -> str:
+    """Return what a command complained of: its error, or the last line of its traceback."""
+    lines = stderr.strip().splitlines() or ["it ended without a word"]
+    return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
 def _show_winner(work: Work) -> None:

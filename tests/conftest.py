@@ -39,6 +39,12 @@ confirm: {top: 0}
 
 
 @pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch):
+    """A command draws the page of its study in a process of its own: seconds, a hundred times."""
+    monkeypatch.setattr("search.work.draw", lambda study: None)
+
+
+@pytest.fixture(autouse=True)
 def one_thread():
     """Two cores are shared with other tests and with Ray's workers: one thread each."""
     torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.marks import LOOKS, describe_all, marker
+from search.view.page.marks import LOOKS, describe_all, is_winner, marker, state_of
 from search.view.page.units import Units, units_of
 
 _section = partial(Section, id="curves", title="Learning curves", link="Curves")
@@ -68,13 +68,14 @@ def _step(trials: Iterable[TrialRecord]) -> int:
 def _figure(
     snapshot: Snapshot, trials: Sequence[TrialRecord], rungs: Sequence[int], step: int
 ) -> Figure:
-    units, best = units_of(snapshot), snapshot.winner
-    named = [trial for trial in trials if trial.name and trial is not best][:_NUM_NAMED]
-    singled = [*named, *([best] if best is not None else [])]
+    units = units_of(snapshot)
+    best = [trial for trial in trials if is_winner(trial, snapshot)]
+    named = [trial for trial in trials if trial.name and trial not in best][:_NUM_NAMED]
+    singled = [*named, *best]
     numbers = {trial.number for trial in singled}
     rest = [trial for trial in trials if trial.number not in numbers]
     data = [trace for state in LOOKS for trace in _group(state, rest, step, units)]
-    data += [_single(trial, trial is best, units) for trial in singled]
+    data += [_single(trial, trial in best, units) for trial in singled]
     y = axis(units.name, tickformat=units.ticks, range=_range(trials))
     x = axis("epoch", range=[0.5, snapshot.config.study.max_epochs + 0.5], zeroline=False)
     return Figure(
@@ -91,7 +92,7 @@ def _group(
     state: str, trials: Sequence[TrialRecord], step: int, units: Units
 ) -> Iterator[dict[str, Any]]:
     """Yield one trace for all curves of a state, with gaps between them, and one for their ends."""
-    own = [trial for trial in trials if trial.state == state]
+    own = [trial for trial in trials if state_of(trial) == state]
     if not own:
         return
     look = LOOKS[state]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.study.records import TrialRecord
+from search.study.snapshot import Snapshot
 from search.view.page.figure import colour, label
 from search.view.page.units import Units
 
@@ -25,15 +26,26 @@ LOOKS = {
     "PRUNED": Look("pruned", "line-ns", "stopped early"),
     "COMPLETE": Look("complete", "circle", "complete"),
     "FAIL": Look("failed", "x-thin", "failed"),
+    "PAUSED": Look("running", "line-ew", "waits for a larger budget"),
     "RUNNING": Look("running", "circle-open", "running"),
 }
-"""By state; those drawn last lie above the others."""
+"""By state as `state_of` tells it; those drawn last lie above the others."""
+
+
+def state_of(trial: TrialRecord) -> str:
+    """Return a trial's state; one that waits for a larger budget was not stopped for good."""
+    return "PAUSED" if trial.is_paused else trial.state
 
 
 def marker(look: Look, size: float = 7) -> dict[str, Any]:
     """Return the marker of plotly.js."""
     edge = {"color": colour(look.role), "width": 1.5 if "-" in look.symbol else 0.5}
     return {"symbol": look.symbol, "size": size, "color": colour(look.role), "line": edge}
+
+
+def is_winner(trial: TrialRecord, snapshot: Snapshot) -> bool:
+    """Return whether a trial is the one that is, or would be, retrained."""
+    return snapshot.winner is not None and trial.number == snapshot.winner.number
 
 
 def called(trial: TrialRecord) -> str:
@@ -45,8 +57,8 @@ def describe(trial: TrialRecord, units: Units) -> str:
     """Return a trial as one line of a label: state, value, epochs."""
     at = "" if trial.state == "COMPLETE" or trial.last is None else f" at epoch {trial.last.epoch}"
     value = f" {units.value(trial.value)}{at}" if trial.value is not None else ""
-    reason = f", {trial.stop_reason}" if trial.state in ("PRUNED", "FAIL") else ""
-    return label(f"{called(trial)}: {trial.state.lower()}{reason},{value}".rstrip(","))
+    reason = f", {trial.stop_reason}" if state_of(trial) in ("PRUNED", "FAIL") else ""
+    return label(f"{called(trial)}: {state_of(trial).lower()}{reason},{value}".rstrip(","))
 
 
 def describe_all(trials: Sequence[TrialRecord], units: Units) -> list[str]:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from search.study.checks.battery import run_checks
 from search.study.checks.check import Check
-from search.study.importance import Importance
+from search.study.importance import Importance, importances
+from search.study.replay import Verdict
 from search.study.snapshot import Snapshot
 from search.view.page.answer import lead
 from search.view.page.best import best_so_far
@@ -57,11 +59,14 @@ def sections(
     ]
 
 
-def write_page(snapshot: Snapshot, path: Path) -> None:
-    """Ask a study all there is to ask, and write its page."""
-    from search.study.checks.battery import run_checks
-    from search.study.importance import importances
+def write_page(snapshot: Snapshot, replayed: Verdict, path: Path) -> None:
+    """Ask a study all there is to ask, and write its page.
 
+    Args:
+        snapshot: of the study.
+        replayed: what came out when it was derived again.
+        path: of the page.
+    """
     found = importances(snapshot.config, snapshot.trials)
-    checks = run_checks(snapshot, found=found)
+    checks = run_checks(snapshot, replayed=replayed, found=found)
     write_text(path, verdict_page(snapshot, checks, found))

@@ -12,7 +12,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout, lines
 from search.view.page.html import note
-from search.view.page.marks import called
+from search.view.page.marks import called, is_winner, state_of
 from search.view.page.units import Units, setting, units_of
 
 _section = partial(Section, id="parallel", title="All settings together", link="Together")
@@ -47,7 +47,7 @@ def _figure(snapshot: Snapshot, complete: Sequence[TrialRecord]) -> Figure:
     for at, (start, end) in enumerate(pairwise(cuts)):
         shade = colour(f"step-{at}")
         data.append(_trace(snapshot, ordered[start:end], result, shade, _BINS[at], 1.5))
-    best = [trial for trial in complete if trial is snapshot.winner]
+    best = [trial for trial in complete if is_winner(trial, snapshot)]
     data.append(_trace(snapshot, best, result, colour("winner"), "winner", 3.5))
     axes = [*space.items(), ("", result)]
     x = axis("", tickvals=list(range(len(axes))), ticktext=[*map(label, space), "value"],
@@ -64,7 +64,7 @@ def _figure(snapshot: Snapshot, complete: Sequence[TrialRecord]) -> Figure:
 
 
 def _stopped(snapshot: Snapshot) -> list[TrialRecord]:
-    return [t for t in snapshot.trials if t.state == "PRUNED" and t.params]
+    return [t for t in snapshot.trials if state_of(t) == "PRUNED" and t.params]
 
 
 def _trace(

@@ -9,12 +9,13 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Grid, Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.marks import LOOKS, Look, describe_all, marker
+from search.view.page.marks import LOOKS, Look, describe_all, is_winner, marker, state_of
 from search.view.page.units import units_of
 
 _section = partial(Section, id="settings", title="Each setting against the result", link="Settings")
 _STRIP = 0.1
 """Of a picture's height, for the trials that were stopped early or failed."""
+_BELOW = ("PRUNED", "FAIL")
 _BASELINE = Look("ink", "diamond", "baseline")
 _BEST = Look("winner", "star", "winner")
 
@@ -25,7 +26,7 @@ def settings(snapshot: Snapshot) -> Section:
         none = "No trial is complete yet, so there is no result to set them against."
         return _section(parts=[note(none)])
     told = (
-        f"The {units_of(snapshot).name} of complete trials; the star is the winner, the diamond the "
+        f"The {units_of(snapshot).name} of complete trials: a star the winner, a diamond the "
         "baseline."
     )
     if _unfinished(snapshot.trials):
@@ -37,7 +38,7 @@ def settings(snapshot: Snapshot) -> Section:
 
 
 def _unfinished(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [trial for trial in trials if trial.state in ("PRUNED", "FAIL")]
+    return [trial for trial in trials if state_of(trial) in _BELOW]
 
 
 def _figure(snapshot: Snapshot, name: str, identity: str, labels: Sequence[str]) -> Figure:
@@ -73,7 +74,7 @@ _PANEL = {
 def _complete(snapshot: Snapshot, name: str, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Return the points of the trials that have a final value, baseline and winner apart."""
     whole = [trial for trial in trials if trial.state == "COMPLETE"]
-    best = [trial for trial in whole if trial is snapshot.winner]
+    best = [trial for trial in whole if is_winner(trial, snapshot)]
     baseline = [trial for trial in whole if not trial.number and trial not in best]
     others = [trial for trial in whole if trial.number and trial not in best]
     return [
@@ -85,7 +86,7 @@ def _complete(snapshot: Snapshot, name: str, trials: Sequence[TrialRecord]) -> l
 
 def _below(name: str, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Return the points of the trials in the strip."""
-    groups = [(state, [t for t in trials if t.state == state]) for state in ("PRUNED", "FAIL")]
+    groups = [(state, [t for t in trials if state_of(t) == state]) for state in _BELOW]
     return [
         {**_trace(name, own, LOOKS[state], 9), "y": [0.5] * len(own), "yaxis": "y2"}
         for state, own in groups

@@ -7,13 +7,14 @@ from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.html import Content, Html, breakable, note, table, tag
+from search.view.page.marks import is_winner, state_of
 from search.view.page.units import Units, count, duration, setting, units_of
 
 _section = partial(Section, id="trials", title="All trials", link="Trials")
 
 MOST_ROWS = 300
 """Of the table: more are hard to read, and slow to lay out."""
-_ORDER = ("COMPLETE", "RUNNING", "PRUNED", "FAIL")
+_ORDER = ("COMPLETE", "RUNNING", "PAUSED", "PRUNED", "FAIL")
 _NUM_BEFORE = 3
 
 
@@ -38,7 +39,7 @@ def trials(snapshot: Snapshot) -> Section:
 
 def _rank(trial: TrialRecord) -> tuple[int, float, int]:
     value = trial.value if trial.value is not None else float("-inf")
-    return _ORDER.index(trial.state) if trial.state in _ORDER else 9, -value, trial.number
+    return _ORDER.index(state_of(trial)), -value, trial.number
 
 
 def _row(
@@ -52,9 +53,9 @@ def _row(
     if trial.error:
         reason = f"{trial.error_kind}: {trial.error}"
     return [
-        tag("td", tag("strong", trial.id)) if trial is snapshot.winner else trial.id,
+        tag("td", tag("strong", trial.id)) if is_winner(trial, snapshot) else trial.id,
         trial.name,
-        trial.state.lower(),
+        state_of(trial).lower(),
         _number(trial.value, units.value(trial.value)),
         _number(gain, units.signed(gain)),
         _number(len(trial.epochs), str(len(trial.epochs))),

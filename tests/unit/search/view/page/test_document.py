@@ -64,4 +64,8 @@ def test_a_section_is_listed_and_its_figure_has_its_place_and_its_numbers():
     assert '<section id="one"' in page
     assert '<div class="figure" id="f" style="height:420px"' in page
     (payload,) = re.findall(r'data-figure="f">(.*?)</script>', page)
-    assert json.loads(payload) == {"data": [{"x": [1, None]}], "layout": {}, "labels": ["</script>"]}
+    assert json.loads(payload) == {
+        "data": [{"x": [1, None]}],
+        "layout": {},
+        "labels": ["</script>"],
+    }
