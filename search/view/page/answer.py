@@ -70,7 +70,7 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
     full = len(trials) * progress.max_epochs
     saved = f"of {full:,} without stopping" if full else ""
     facts = [
-        ("State", *_state(snapshot)),
+        ("State", *state(snapshot)),
         ("Search", count(progress.epochs_done, "epoch"), saved),
         ("Time", duration(snapshot.search_seconds), "of the search, all starts together"),
     ]
@@ -104,7 +104,7 @@ def _confirmed(snapshot: Snapshot, units: Units) -> tuple[str, str, str]:
     return name, units.difference(winner.gain), least
 
 
-def _state(snapshot: Snapshot) -> tuple[str, str]:
+def state(snapshot: Snapshot) -> tuple[str, str]:
     """Return in a word or two how far the study is, and the trials by state."""
     progress = snapshot.progress
     states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
