@@ -93,8 +93,8 @@ def _cautions(found: Sequence[Course], units: Units, *, is_fair: bool) -> Iterat
     ]
     if noises:
         yield (
-            f"One run differs from the next by luck alone, in standard deviations of fresh seeds: "
-            f"{', '.join(noises)}. Less than that means nothing."
+            f"Runs of one configuration differ by luck alone, with a standard deviation of "
+            f"{', '.join(noises)}: less than that between studies means nothing."
         )
     if len({_terms(course.snapshot) for course in found}) > 1:
         yield (

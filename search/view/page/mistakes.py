@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from search.study.checks.wording import command
+from search.study.retrained import Retrained, retrained_models
 from search.study.snapshot import Snapshot
-from search.study.tested import Tested, tested_models
 from search.view.page.document import Part, Section
 from search.view.page.html import Html, code, note, table, tag
 from search.view.page.units import count, sentence
@@ -18,7 +18,7 @@ _NUM_NAMED = 3
 
 def mistakes(snapshot: Snapshot) -> Section:
     """Return the section of the look at the test set, or why there was none."""
-    models = tested_models(snapshot)
+    models = retrained_models(snapshot)
     looked_at = [model for model in models if model.looks]
     if not looked_at:
         return _section(parts=list(_why_none(snapshot, models)))
@@ -31,7 +31,7 @@ def mistakes(snapshot: Snapshot) -> Section:
     return _section(parts=parts)
 
 
-def _why_none(snapshot: Snapshot, models: Sequence[Tested]) -> Iterator[Part]:
+def _why_none(snapshot: Snapshot, models: Sequence[Retrained]) -> Iterator[Part]:
     """Yield why no model was looked at, and what to do."""
     problems = [model.problem for model in models if model.problem]
     if not snapshot.config.is_seresnet:
@@ -55,7 +55,7 @@ def _why_none(snapshot: Snapshot, models: Sequence[Tested]) -> Iterator[Part]:
         yield code(command(snapshot, "retrain"))
 
 
-def _told(models: Sequence[Tested]) -> str:
+def _told(models: Sequence[Retrained]) -> str:
     seen = models[0].looks[0]
     told = (
         f"What {count(len(models), 'retrained model')} did on {seen.num_images:,} labelled test "
@@ -68,7 +68,7 @@ def _told(models: Sequence[Tested]) -> str:
     return told
 
 
-def _accuracies(models: Sequence[Tested]) -> Html:
+def _accuracies(models: Sequence[Retrained]) -> Html:
     """Return how many images each model has right, at its first look."""
     header = ["retrained with", "weights", "right", "standard error", "with mirror averaging"]
     rows = [
@@ -85,7 +85,7 @@ def _accuracies(models: Sequence[Tested]) -> Html:
     return table(header, rows, numbers=(2, 3, 4))
 
 
-def _not_kept(model: Tested) -> list[Part]:
+def _not_kept(model: Retrained) -> list[Part]:
     told = (
         "What it gets wrong was not kept: it was tested by an earlier version. This keeps it, but "
         "it is a second look at the test set:"
@@ -94,7 +94,7 @@ def _not_kept(model: Tested) -> list[Part]:
     return [note(told), code(f"python -m seresnet evaluate --model {model_file} --data DIR")]
 
 
-def _confusion(model: Tested, found: Mistakes) -> list[Part]:
+def _confusion(model: Retrained, found: Mistakes) -> list[Part]:
     """Return which classes are taken for which, as a table that is read row by row."""
     names, num = found.class_names, len(found.class_names)
     wrong = [

@@ -1,4 +1,4 @@
-"""What the retrained models did on a test set, for those who only look; nothing is written."""
+"""The retrained models and what they did on a test set, for those who only look."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tested:
+class Retrained:
     """A retrained model and what is known of it on labelled test images."""
 
     seed: int
@@ -52,12 +52,13 @@ class Tested:
     """What is damaged, if anything."""
 
 
-def tested_models(snapshot: Snapshot) -> list[Tested]:
+def retrained_models(snapshot: Snapshot) -> list[Retrained]:
     """Return the models that the winner was retrained to, in the order of the seeds."""
-    return [found for seed in snapshot.config.retrain.seeds if (found := _tested(snapshot, seed))]
+    found = [_retrained(snapshot, seed) for seed in snapshot.config.retrain.seeds]
+    return [model for model in found if model is not None]
 
 
-def _tested(snapshot: Snapshot, seed: int) -> Tested | None:
+def _retrained(snapshot: Snapshot, seed: int) -> Retrained | None:
     folder, best = snapshot.folder.retrain(seed), snapshot.winner
     try:
         sha256 = sha256_of(folder / "model.pt")
@@ -71,10 +72,10 @@ def _tested(snapshot: Snapshot, seed: int) -> Tested | None:
         mistakes = read_mistakes(folder)
     except DataError as error:
         problem = f"{error.message}; {error.hint}".replace(f"{snapshot.folder.path}/", "")
-        return Tested(seed=seed, is_winner=is_winner, problem=problem)
+        return Retrained(seed=seed, is_winner=is_winner, problem=problem)
     if mistakes is not None and mistakes.model_sha256 != sha256:
         mistakes = None
-    return Tested(seed=seed, is_winner=is_winner, looks=looks, mistakes=mistakes)
+    return Retrained(seed=seed, is_winner=is_winner, looks=looks, mistakes=mistakes)
 
 
 def _looks(folder: Path, sha256: str) -> tuple[Seen, ...]:
