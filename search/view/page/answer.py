@@ -17,13 +17,20 @@ def lead(snapshot: Snapshot) -> Html:
     parts = [tag("p", verdict, class_="verdict")]
     if more:
         parts.append(tag("p", more, class_="more"))
-    parts += [tag("p", sentence, class_="caution") for sentence in _cautions(snapshot)]
-    if not snapshot.confirmation and snapshot.winner and snapshot.config.is_seresnet:
+    parts += [tag("p", caution, class_="caution") for caution in _cautions(snapshot)]
+    if _can_be_confirmed(snapshot):
         parts.append(code(command(snapshot, "confirm")))
     parts.append(_facts(snapshot, units))
     if snapshot.winner is not None:
         parts.append(_settings(snapshot, snapshot.winner))
     return escape(parts)
+
+
+def _can_be_confirmed(snapshot: Snapshot) -> bool:
+    """Return whether the winner is a gain that nobody has looked into, and nothing runs."""
+    is_open = snapshot.confirmation is None and not snapshot.progress.running
+    has_gain = snapshot.winner is not None and snapshot.winner.number > 0
+    return is_open and has_gain and snapshot.config.is_seresnet
 
 
 def _verdict(snapshot: Snapshot, units: Units) -> tuple[str, str]:

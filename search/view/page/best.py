@@ -60,9 +60,8 @@ def _expected(random: RandomSearch, units: Units) -> list[dict[str, Any]]:
     line = {"color": colour("dim"), "width": 2, "dash": "dash"}
     return [
         {
-            "type": "scatter", "mode": "lines+markers", "name": "random search, expected",
+            "type": "scatter", "mode": "lines", "name": "random search, expected",
             "x": [point.epochs for point in points], "y": [point.value for point in points],
-            "line": line, "marker": {"size": 5, "color": colour("dim")},
-            "hovertemplate": template,
+            "line": line, "hovertemplate": template,
         }
     ]  # fmt: skip

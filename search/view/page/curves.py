@@ -21,7 +21,7 @@ MOST_POINTS = 20_000
 _NUM_NAMED = 5
 """Baseline and recipes that have a line of their own in the legend."""
 _MANY = 100
-"""Stopped trials whose lines would hide the others, unless they are faint."""
+"""Curves of one state that would hide each other, unless they are faint."""
 _Point = tuple[int | None, float | None, int]
 """Epoch, value, number of the trial; a gap between two curves has neither of the first two."""
 
@@ -98,10 +98,10 @@ def _group(
     look = LOOKS[state]
     points = [point for trial in own for point in (*_points(trial, step), _gap(trial))]
     ends = [_points(trial, step)[-1] for trial in own]
-    role = "faint" if state == "PRUNED" and len(own) > _MANY else look.role
-    line = {"color": colour(role), "width": 1}
-    both = {"legendgroup": state, "name": look.name}
-    yield {**_trace(points, units), **both, "mode": "lines", "line": line, "showlegend": False}
+    line: dict[str, Any] = {"color": colour(look.role), "width": 1}
+    both: dict[str, Any] = {"legendgroup": state, "name": look.name}
+    curves = {**both, "line": line, "opacity": 0.5 if len(own) > _MANY else 1}
+    yield {**_trace(points, units), **curves, "mode": "lines", "showlegend": False}
     yield {**_trace(ends, units), **both, "mode": "markers", "marker": marker(look)}
 
 
@@ -146,4 +146,4 @@ def _range(trials: Sequence[TrialRecord]) -> list[float]:
 def _rung(epoch: int) -> dict[str, Any]:
     line = {"color": colour("dim"), "width": 1, "dash": "dot"}
     return {"type": "line", "x0": epoch, "x1": epoch, "yref": "paper", "y0": 0, "y1": 1,
-            "layer": "below", "line": line}  # fmt: skip
+            "layer": "between", "line": line}  # fmt: skip
