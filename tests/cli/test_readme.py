@@ -60,7 +60,7 @@ def test_study_file_in_the_readme_is_the_real_one(tmp_path):
         "README.md", "results/README.md", "docs/README.md", "docs/reliability.md",
         "docs/how-to/budgets.md", "docs/how-to/clusters.md", "docs/how-to/confirm.md",
         "docs/explanation/confirmation.md", "docs/how-to/gpus.md", "docs/how-to/plan.md",
-        "docs/how-to/simulate.md",
+        "docs/how-to/report.md", "docs/how-to/simulate.md",
         "docs/how-to/models.md", "docs/how-to/another-trainable.md",
         "docs/explanation/architecture.md", "docs/explanation/early-stopping.md",
         "cluster/README.md", "benchmarks/README.md", "benchmarks/search_quality.md",

@@ -12,7 +12,7 @@ from search.study.space import load_study
 
 COMMANDS = [
     "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.submit",
-    "search.replay",
+    "search.replay", "search.report",
 ]  # fmt: skip
 HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
 
