@@ -1,8 +1,5 @@
 """What the commands share that work on a study: its images, its folder held open, its workers."""
 
-import shlex
-import subprocess
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +22,6 @@ if TYPE_CHECKING:
     from search.study.space import StudyConfig
     from search.view.live import View
     from seresnet.data import Unlabelled
-
-
-_DRAW_SECONDS = 120.0  # a page of 1,000 trials takes a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,39 +217,15 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 def show(work: Work) -> None:
     """Print the best trials, what is known of the winner, and the paths of what was made."""
     from search.study.records import incumbent
+    from search.view.page.drawing import draw
     from search.view.summary import describe_study
 
+    draw(work.folder.path, work.arguments.storage)
     cli.output(describe_study(work.ledger))
     if incumbent(work.ledger.trials) is not None:
         _show_winner(work)
-    draw(work)
     for path in work.folder.products():
         cli.output(str(path))
-
-
-def draw(work: Work) -> None:
-    """Write the page, in a process of its own: no end of it, however bad, ends this command.
-
-    What it may do wrong is unknown: a bug, memory, a full disk. The study is safe by then.
-    """
-    asked = ["--study", str(work.folder.path)]
-    if work.arguments.storage is not None:
-        asked += ["--storage", work.arguments.storage]
-    command = [sys.executable, "-m", "search.report", *asked]
-    try:
-        drawn = subprocess.run(command, capture_output=True, text=True, timeout=_DRAW_SECONDS)
-        problem = _told(drawn.stderr) if drawn.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        problem = str(error)
-    if problem:
-        again = shlex.join(["python", *command[1:]])
-        cli.note(f"report.html could not be written ({problem}); to try again: {again}")
-
-
-def _told(stderr: str) -> str:
-    """Return what a command complained of: its error, or the last line of its traceback."""
-    lines = stderr.strip().splitlines() or ["it ended without a word"]
-    return next((line for line in lines if line.startswith("error: ")), lines[-1])
 
 
 def _show_winner(work: Work) -> None:

@@ -41,7 +41,7 @@ confirm: {top: 0}
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch):
     """A command draws the page of its study in a process of its own: seconds, a hundred times."""
-    monkeypatch.setattr("search.work.draw", lambda study: None)
+    monkeypatch.setattr("search.view.page.drawing.draw", lambda folder, storage: None)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from search.study.guard import LEAST_CURVES, smoothed
+from search.study.records import TrialRecord
 
 
 def expected_final(values: Sequence[float], curves: Sequence[Sequence[float]]) -> float | None:
@@ -33,3 +34,22 @@ def expected_final(values: Sequence[float], curves: Sequence[Sequence[float]]) -
     away = smoothed(values, epoch, max_epochs=max_epochs) - middle
     expected = final + (both / spread * away if spread else 0.0)
     return min(max(expected, min(finals)), max(finals))
+
+
+def final_values(trials: Sequence[TrialRecord]) -> dict[int, float]:
+    """Return what each trial came to, or would have, by its number; those without an end apart.
+
+    A stopped one counts by its expected end, or by its last value where whole curves are too few to
+    tell that: it is lower than any end, for the schedule's sake, and so is as bad as it can be.
+    Trials that failed, run, or wait for a budget have no end.
+    """
+    ended = [t for t in trials if t.value is not None and t.is_finished and t.state != "FAIL"]
+    whole = [t.curve for t in ended if t.state == "COMPLETE"]
+    longest = max(map(len, whole), default=0)
+    curves = [curve for curve in whole if len(curve) == longest]
+    found = {}
+    for trial in ended:
+        assert trial.value is not None
+        expected = None if trial.state == "COMPLETE" else expected_final(trial.curve, curves)
+        found[trial.number] = trial.value if expected is None else expected
+    return found

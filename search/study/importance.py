@@ -1,9 +1,11 @@
 """Which hyperparameters matter, and which cannot be told from noise.
 
-PED-ANOVA (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255), Optuna's own, asks how far the
-values of the best trials differ from those of all. A few trials differ by chance as well: how far
-is found by dealing the results out to other trials, and how sure a share is by drawing the trials
-anew, with replacement.
+Two questions are asked of each. PED-ANOVA (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255),
+Optuna's own, asks how far the values of the best trials differ from those of all: its share. A few
+trials differ by chance as well: how far is found by dealing the results out to other trials, and
+how sure a share is by drawing the trials anew, with replacement. Where a model chose the trials it
+has left all of them near its best, and the best no longer differ: so a surface through the values
+of all trials is asked too (`search.study.surface`).
 """
 
 import copy
@@ -12,40 +14,58 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from search.study.expected import final_values
 from search.study.records import TrialRecord
 from search.study.space import StudyConfig
+from search.study.surface import chances
 
 if TYPE_CHECKING:
+    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 LEAST_TRIALS = 10
 """Fewer trials say nothing of a hyperparameter: the best are five of them."""
 ERROR_RATE = 0.05
-"""How often noise alone lifts any of the hyperparameters above its line."""
+"""How often noise alone makes any of the hyperparameters look as if it mattered."""
 _BEST, _LEAST_BEST = 0.1, 5  # Optuna's: a tenth, and at least five are preferable
 _DEALS, _DRAWS = 200, 100
 _LOW, _HIGH = 0.1, 0.9
 
+Array = NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Importance:
-    """What a hyperparameter has to do with being among the best trials."""
+    """What a hyperparameter has to do with the result."""
 
     name: str
     share: float
-    """Of all hyperparameters together, [0, 1]."""
+    """Of all hyperparameters together in what sets the best trials apart, [0, 1]."""
     low: float
     """Lower end of its 80% interval, by bootstrap over the trials."""
     high: float
     noise: float
     """Share that a hyperparameter without any effect stays below; may exceed 1."""
+    chance: float
+    """How likely noise alone bends the values with it as they are bent, [0, 1]."""
     is_above_noise: bool
+    """Whether either tells it from noise."""
+
+    @property
+    def verdict(self) -> str:
+        """By what it is told from noise, for a person."""
+        if not self.is_above_noise:
+            return "not told from noise"
+        if self.share > self.noise:
+            return "above noise"
+        return f"above noise by a surface through all trials (p {max(self.chance, 1e-4):.2g})"
 
 
 def judged(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the trials that importance is told by: complete, or stopped at a rung."""
-    return [t for t in trials if t.value is not None and t.is_finished and t.state != "FAIL"]
+    return [trials[number] for number in final_values(trials)]
 
 
 def importances(
@@ -53,36 +73,40 @@ def importances(
 ) -> list[Importance]:
     """Return what each hyperparameter that varies has to do with the result, the largest first.
 
-    A stopped trial counts as worse than every complete one. None where the trials are too few.
+    Among the best trials a stopped one counts as worse than every complete one; for the surface it
+    counts by its expected end. None where the trials are too few.
 
     Args:
         config: of the study.
-        trials: of the study.
+        trials: of the study, by number.
         seed: of the resamples.
     """
     told = judged(trials)
-    names = [name for name, domain in config.space.items() if domain.low < domain.high]
-    if len(told) < LEAST_TRIALS or not names:
+    space = {name: domain for name, domain in config.space.items() if domain.low < domain.high}
+    if len(told) < LEAST_TRIALS or not space:
         return []
+    names, rate = list(space), ERROR_RATE / 2 / len(space)  # two questions of each
     frozen = _frozen(config, told)
     generator = np.random.default_rng(seed)
     found = _divergences(frozen, names)
     dealt = [_divergences(_dealt(frozen, generator), names) for _ in range(_DEALS)]
-    drawn = [_divergences(_drawn(frozen, generator), names) for _ in range(_DRAWS)]
-    noise = np.quantile(dealt, 1 - ERROR_RATE / len(names), axis=0)
-    shares = np.array([_shares(each) for each in drawn])
-    low, high = np.quantile(shares, (_LOW, _HIGH), axis=0)
+    drawn = [_shares(_divergences(_drawn(frozen, generator), names)) for _ in range(_DRAWS)]
+    noise = np.quantile(dealt, 1 - rate, axis=0)
+    low, high = np.quantile(drawn, (_LOW, _HIGH), axis=0)
+    ends = final_values(trials)
+    bent = chances(space, [t.params for t in told], [ends[t.number] for t in told])
     total = float(found.sum()) or 1.0
     rows = [
         Importance(
             name=name,
-            share=float(share),
-            low=min(float(low[k]), float(share)),
-            high=max(float(high[k]), float(share)),
+            share=share,
+            low=min(float(low[k]), share),
+            high=max(float(high[k]), share),
             noise=float(noise[k]) / total,
-            is_above_noise=bool(found[k] > noise[k]),
+            chance=bent[name],
+            is_above_noise=bool(found[k] > noise[k]) or bent[name] < rate,
         )
-        for k, (name, share) in enumerate(zip(names, _shares(found), strict=True))
+        for k, (name, share) in enumerate(zip(names, _shares(found).tolist(), strict=True))
     ]
     return sorted(rows, key=lambda each: -each.share)
 
@@ -100,27 +124,21 @@ def _frozen(config: StudyConfig, trials: Sequence[TrialRecord]) -> list["FrozenT
         for rank, trial in enumerate(ranked)
     ]
     for number, trial in enumerate(made):
-        trial._trial_id = number
+        trial._trial_id = number  # by which the evaluator knows the best among all
     return made
 
 
 def _dealt(trials: Sequence["FrozenTrial"], generator: np.random.Generator) -> list["FrozenTrial"]:
     """Return the trials with their results dealt out anew."""
-    return [
-        _with(trial, value=float(value))
-        for trial, value in zip(trials, generator.permutation(len(trials)), strict=True)
-    ]
+    changed = [copy.copy(trial) for trial in trials]
+    for trial, value in zip(changed, generator.permutation(len(trials)), strict=True):
+        trial.value = float(value)
+    return changed
 
 
 def _drawn(trials: Sequence["FrozenTrial"], generator: np.random.Generator) -> list["FrozenTrial"]:
     """Return as many trials, drawn with replacement."""
     return [trials[k] for k in generator.integers(0, len(trials), len(trials))]
-
-
-def _with(trial: "FrozenTrial", *, value: float) -> "FrozenTrial":
-    changed = copy.copy(trial)
-    changed.value = value
-    return changed
 
 
 class _Told:
@@ -132,17 +150,16 @@ class _Told:
         self._trials = list(trials)
         self.directions = [StudyDirection.MAXIMIZE]
 
-    def get_trials(self, **options: Any) -> list["FrozenTrial"]:
+    def get_trials(self, **_: Any) -> list["FrozenTrial"]:
         return self._trials
 
     def _is_multi_objective(self) -> bool:
         return False
 
 
-def _divergences(trials: Sequence["FrozenTrial"], names: list[str]) -> np.ndarray:
+def _divergences(trials: Sequence["FrozenTrial"], names: list[str]) -> Array:
     """Return by how much the best trials differ from all in each hyperparameter; >= 0."""
     from optuna.importance import PedAnovaImportanceEvaluator
-    from optuna.study import Study
 
     best = max(_BEST, _LEAST_BEST / len(trials))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
@@ -150,7 +167,7 @@ def _divergences(trials: Sequence["FrozenTrial"], names: list[str]) -> np.ndarra
     return np.array([found[name] for name in names])
 
 
-def _shares(divergences: np.ndarray) -> np.ndarray:
+def _shares(divergences: Array) -> Array:
     """Return parts of the whole; equal ones where there is nothing to share."""
     total = float(divergences.sum())
     if total <= 0:

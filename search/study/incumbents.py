@@ -1,10 +1,11 @@
 """The best so far over the epochs spent, beside what random search would have found for as many."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.study.best_of import expected_best
-from search.study.expected import expected_final
+from search.study.expected import final_values
 from search.study.modeller import modeller
 from search.study.records import TrialRecord
 from search.study.space import StudyConfig
@@ -79,30 +80,23 @@ def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomS
     """Return what random search is expected to have found, by the study's own random trials.
 
     The expectation is over all orders in which they could have come. A stopped one counts by its
-    expected end, or by its last value where whole curves are too few to tell it: without it, random
-    search would look better than it is. Failed ones are left out.
+    expected end: without it, random search would look better than it is. Failed ones are left out.
 
     Args:
         config: of the study.
         trials: by number.
     """
-    most = config.study.max_epochs
-    given = trials[: 1 + len(config.recipes)]
-    drawn = [
-        t for t in trials
-        if is_drawn_at_random(config, t.number) and t.is_finished and t.state != "FAIL"
-        and t.value is not None
-    ]  # fmt: skip
-    curves = [t.curve for t in trials if t.state == "COMPLETE" and len(t.epochs) == most]
-    values = [_end_of(trial, curves) for trial in drawn]
-    known = [t.value for t in given if t.state == "COMPLETE" and t.value is not None]
-    start = len(given) * most
-    points = [Expected(epochs=start, value=max(known))] if known and values else []
-    if values:
-        floor = max(known, default=min(values))
-        best = expected_best([max(value, floor) for value in values])
+    most, num_given = config.study.max_epochs, 1 + len(config.recipes)
+    ends = final_values(trials)
+    drawn = [trials[n] for n in ends if is_drawn_at_random(config, n)]
+    known = [ends[t.number] for t in trials[:num_given] if t.number in ends]
+    points: list[Expected] = []
+    if drawn:
+        points += [Expected(epochs=num_given * most, value=max(known))] if known else []
+        floor = max(known, default=-math.inf)
+        best = expected_best([max(ends[t.number], floor) for t in drawn])
         points += [
-            Expected(epochs=start + k * most, value=value) for k, value in enumerate(best, 1)
+            Expected(epochs=(num_given + k) * most, value=value) for k, value in enumerate(best, 1)
         ]
     stopped = sum(t.state != "COMPLETE" for t in drawn)
     return RandomSearch(
@@ -111,14 +105,6 @@ def random_search(config: StudyConfig, trials: Sequence[TrialRecord]) -> RandomS
         num_stopped=stopped,
         sentence=_describe(config, len(drawn), stopped),
     )
-
-
-def _end_of(trial: TrialRecord, curves: Sequence[Sequence[float]]) -> float:
-    assert trial.value is not None
-    if trial.state == "COMPLETE":
-        return trial.value
-    expected = expected_final(trial.curve, curves)
-    return trial.value if expected is None else expected
 
 
 def _describe(config: StudyConfig, num_drawn: int, num_stopped: int) -> str:

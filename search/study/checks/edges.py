@@ -1,7 +1,7 @@
 """Does the best lie at the edge of a range, so that better may lie beyond?"""
 
 from search.study.checks.check import Check, Status
-from search.study.checks.wording import count
+from search.study.checks.wording import called, count
 from search.study.edges import LEAST_BEST, OUTER, Edge, edges_of, rules_broken_by, wider_bound
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
@@ -24,11 +24,17 @@ def check_edges(snapshot: Snapshot) -> Check:
     edges = edges_of(config, snapshot.trials, winner)
     crowded = [(each, wider_bound(config, each)) for each in edges if each.is_crowded]
     told = [_describe(each, winner, is_limit=bound is None) for each, bound in crowded]
-    told += [_describe_alone(each, winner) for each in edges if not each.is_crowded]
-    told = list(filter(None, told))
+    told += [
+        _describe_alone(each, winner, each.winner)
+        for each in edges
+        # Where the setting itself ends, such as at 0, a lone value says nothing.
+        if not each.is_crowded and each.winner is not None and wider_bound(config, each) is not None
+    ]
     advice = [_widen(config, each, bound) for each, bound in crowded if bound is not None]
     if not told:
-        told = [f"{winner.id}, the winner, lies inside every range, and most of the best with it"]
+        told = [
+            f"the winner, {called(winner)}, lies inside every range, and most of the best with it"
+        ]
     return Check(
         name=_NAME,
         status=Status.WARNING if advice else Status.PASS,
@@ -38,20 +44,17 @@ def check_edges(snapshot: Snapshot) -> Check:
 
 
 def _describe(edge: Edge, winner: TrialRecord, *, is_limit: bool) -> str:
-    who = f"{edge.num_there} of the best {edge.num_best} trials"
+    text = f"{edge.name}: {edge.num_there} of the best {edge.num_best} trials lie in {_place(edge)}"
     if edge.winner is not None:
-        who += f" and the winner, {winner.id} with {edge.winner:.2g},"
-    return f"{edge.name}: {who} lie in {_place(edge)}" + (
-        ", where the setting itself ends" if is_limit else ""
-    )
+        text += f", and so does the winner, {called(winner)}, with {edge.winner:.2g}"
+    return f"{text}; the setting itself ends there" if is_limit else text
 
 
-def _describe_alone(edge: Edge, winner: TrialRecord) -> str:
+def _describe_alone(edge: Edge, winner: TrialRecord, value: float) -> str:
     """Return that the winner lies at an end where hardly anyone else does."""
-    if edge.winner is None:
-        return ""
+    who = f"{called(winner)} lies in {_place(edge)} with {value:.2g}"
     others = f"{edge.num_there} of the best {edge.num_best} do, as chance would have it"
-    return f"{edge.name}: {winner.id} lies in {_place(edge)} with {edge.winner:.2g}, but {others}"
+    return f"{edge.name}: {who}, but {others}"
 
 
 def _place(edge: Edge) -> str:

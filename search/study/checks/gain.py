@@ -3,7 +3,7 @@
 import math
 
 from search.study.checks.check import Check, Status
-from search.study.checks.wording import command, percent
+from search.study.checks.wording import called, command, percent
 from search.study.confirmation import Confirmation
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
@@ -75,14 +75,14 @@ def _without_baseline(snapshot: Snapshot, best: TrialRecord) -> Check:
         return Check(
             name=_NAME,
             status=Status.FAIL,
-            sentence=f"{best.id} has {value}, and there is nothing to compare it with: "
+            sentence=f"{called(best)} has {value}, and there is nothing to compare it with: "
             f"the baseline failed ({first.error_kind})",
             advice="its error stands in trials.csv; mend it and search again under another --name",
         )
     return Check(
         name=_NAME,
         status=Status.WARNING,
-        sentence=f"{best.id} has {value}, and the baseline is not at its end yet",
+        sentence=f"{called(best)} has {value}, and the baseline is not at its end yet",
         advice="look again when it is",
     )
 
@@ -105,7 +105,7 @@ def _unconfirmed(snapshot: Snapshot, best: TrialRecord, baseline: float) -> Chec
         advice = "look for better in other ranges, or with more trials"
     else:
         sentence = (
-            f"not confirmed: {best.id} is {points(best.value - baseline)} points above the "
+            f"not confirmed: {called(best)} is {points(best.value - baseline)} points above the "
             f"baseline in the search ({percent(best.value)}, {percent(baseline)}), but luck had a "
             f"part in which of {complete} complete trials is the best"
         )

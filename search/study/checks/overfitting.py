@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from search.study.checks.check import Check, Status
 from search.study.checks.noise import noise_of
-from search.study.checks.wording import percent
+from search.study.checks.wording import called, percent
 from search.study.guard import smoothed
 from search.study.snapshot import Snapshot
 from search.study.verdict import points
@@ -17,6 +17,7 @@ _NAME = "train/validation gap"
 _LEAST_EPOCHS = 4
 _RISE = 0.05  # of the validation loss above its lowest
 _LAST_PART = 1 / 3
+_NOISES = 2  # the highest of many means lies above the last one by chance as well
 
 
 def check_overfitting(snapshot: Snapshot) -> Check:
@@ -37,12 +38,14 @@ def check_overfitting(snapshot: Snapshot) -> Check:
     fall, noise = max(means) - means[-1], noise_of(snapshot)
     rise = _rise([r.val_loss for r in results])
     is_early = best <= most * (1 - _LAST_PART)
-    is_falling = noise is not None and fall > noise.size
+    is_falling = noise is not None and fall > _NOISES * noise.size
     is_both = is_early and rise is not None and rise[1] > _RISE and fall > 0
     is_over = is_falling or is_both
-    sentence = f"{winner.id}, the winner: {_describe(best, max(means), fall)}{_describe_loss(rise)}"
+    sentence = (
+        f"the winner, {called(winner)}: {_describe(best, max(means), fall)}{_describe_loss(rise)}"
+    )
     if is_falling and noise is not None:
-        sentence += f"; the noise of a value is {noise.text}"
+        sentence += f", beside a noise of {noise.text}"
     advice = (
         f"train for about {best} epochs, or regularise more; the retraining's "
         f"{snapshot.config.retrain.epochs} epochs may make it worse"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from search.study.checks.check import Check, Status
-from search.study.checks.wording import command, count
+from search.study.checks.wording import called, command, count
 from search.study.guard import LEAST_CURVES, LEAST_R, correlation, interval, smoothed
 from search.study.records import TrialRecord
 from search.study.rules import Rules
@@ -107,7 +107,7 @@ def _winner_there(snapshot: Snapshot, rung: _Rung) -> tuple[str, bool]:
         return "", False
     own, there = values[winner.number], list(values.values())
     place = 1 + sum(value > own for value in there)
-    text = f"the winner, {winner.id}, was number {place} of {len(there)} there"
+    text = f"the winner, {called(winner)}, was number {place} of {len(there)} there"
     is_lost = is_stopped(own, there, reduction_factor=rung.factor)
     return text + (", and would be stopped if all had been there before it" * is_lost), is_lost
 

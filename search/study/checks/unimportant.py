@@ -36,19 +36,23 @@ def _describe(found: Sequence[Importance], num_trials: int) -> str:
     over = count(num_trials, "trial")
     if not found:
         return f"{over} cannot tell any hyperparameter from noise: it takes {LEAST_TRIALS}"
-    above = [f"{each.name} ({each.share:.0%} of it)" for each in found if each.is_above_noise]
+    above = [f"{each.name} ({_by(each)})" for each in found if each.is_above_noise]
     below = [each.name for each in found if not each.is_above_noise]
     if not above:
-        return f"{over} are too few to tell any of {', '.join(below)} from noise"
-    told = f"by the importance over {over}, what matters is {', '.join(above)}"
-    return f"{told}; not told from noise: {', '.join(below)}" if below else told
+        return f"{over} tell none of {', '.join(below)} from noise"
+    told = f"over {over}, what can be told from noise is {', '.join(above)}"
+    return f"{told}; what cannot is {', '.join(below)}" if below else told
+
+
+def _by(each: Importance) -> str:
+    share = f"{each.share:.0%} of the importance"
+    return share if each.share > each.noise else f"{share}, and all values bend with it"
 
 
 def _advise(snapshot: Snapshot, found: Sequence[Importance]) -> str:
-    advice = []
+    advice = "look again when more trials are at their end"
     if any(each.is_above_noise for each in found):
-        advice += ["the others may stay at the baseline in a next study"]
+        advice = "a next study may leave the others at the baseline"
     if snapshot.config.is_seresnet and snapshot.winner is not None:
-        tried = "to see what the winner loses without each"
-        advice += [f"{tried}: {command(snapshot, 'ablate')}"]
-    return "; ".join(advice)
+        advice += f"; what the winner loses without each: {command(snapshot, 'ablate')}"
+    return advice

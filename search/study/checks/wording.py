@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 
 
@@ -10,9 +11,14 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f}%"
 
 
-def count(number: int, one: str, many: str = "") -> str:
+def count(number: int, one: str) -> str:
     """Return so many of something, such as `1 trial` or `3 trials`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def called(trial: TrialRecord) -> str:
+    """Return a trial's name, such as `t0001 (plain)` of a recipe's."""
+    return f"{trial.id} ({trial.name})" if trial.name else trial.id
 
 
 def command(snapshot: Snapshot, name: str, flags: str = "") -> str:

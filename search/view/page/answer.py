@@ -77,8 +77,8 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
     full = len(trials) * progress.max_epochs
     saved = f"of {full:,} without stopping" if full else ""
     facts = [
-        ("State", *state(snapshot)),
-        ("Search", count(progress.epochs_done, "epoch"), saved),
+        ("Search", *state(snapshot)),
+        ("Epochs", count(progress.epochs_done, "epoch"), saved),
         ("Time", duration(snapshot.search_seconds), "of the search, all starts together"),
     ]
     if (best := snapshot.winner) is not None:
@@ -114,7 +114,7 @@ def _confirmed(snapshot: Snapshot, units: Units) -> tuple[str, str, str]:
 def state(snapshot: Snapshot) -> tuple[str, str]:
     """Return in a word or two how far the study is, and the trials by state."""
     progress = snapshot.progress
-    states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
+    states = ", ".join(f"{n} {name.lower()}" for name, n in sorted(progress.states.items()))
     trials = f"{count(len(snapshot.trials), 'trial')}: {states}" if states else "no trial"
     if progress.budget:
         return "Budget used", trials

@@ -14,7 +14,7 @@ _section = partial(Section, id="checks", title="Can it be relied on?", link="Che
 
 _SHAPES = {Status.PASS: "✓", Status.WARNING: "▲", Status.FAIL: "✕"}
 _TYPED = re.compile(
-    r"(python -m search\.\w+(?: --[a-z-]+(?: [^\s-][^\s;,]*)?(?: \d+\b)*)*|--[a-z][a-z-]*)"
+    r"(python -m search\.\w+(?: --[a-z-]+(?: [^\s-][^\s;,]*[^\s;,.])?(?: \d+\b)*)*|--[a-z][a-z-]*)"
 )
 _NONE = note("Nothing can be checked before the first trial.")
 _ORDER = [Status.FAIL, Status.WARNING, Status.PASS]

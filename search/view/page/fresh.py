@@ -30,14 +30,14 @@ def confirmation(snapshot: Snapshot) -> Section:
     units = units_of(snapshot)
     seeds = ", ".join(map(str, found.terms.seeds))
     told = (
-        f"{found.sentence}. Each configuration was trained for {found.terms.epochs} epochs with "
-        f"seeds {seeds}; a line joins the runs of one seed, a bar is the mean."
+        f"Each configuration was trained for {found.terms.epochs} epochs with seeds {seeds}, none "
+        "of which the search had used. A line joins the runs of one seed, a bar is the mean."
     )
     entrants = _by_mean(found)
     header = ["trial", "name", "mean", units.gain, "at least", "at most", "in the search"]
     shown = table(header, [_row(each, units) for each in entrants], numbers=range(2, 7))
     figures = [figure for figure in (_runs(found, units), _gains(found)) if figure.data]
-    parts = [note(sentence(told)), *figures, shown]
+    parts = [note(told), *figures, shown]
     return _confirmation(parts=parts)
 
 
@@ -69,13 +69,14 @@ def _row(each: Entrant, units: Units) -> list[str]:
 
 def _runs(found: Confirmation, units: Units) -> Figure:
     """Return the value of each run, by configuration; the runs of one seed are joined."""
-    names = [_named(each) for each in found.entrants]
+    entrants = _by_mean(found)
+    names = [_named(each) for each in entrants]
     data: list[dict[str, Any]] = []
     for at, seed in enumerate(map(str, found.terms.seeds)):
         data.append(
             {
                 "type": "scatter", "mode": "lines+markers", "name": f"seed {label(seed)}",
-                "x": names, "y": [each.values.get(seed) for each in found.entrants],
+                "x": names, "y": [each.values.get(seed) for each in entrants],
                 "line": {"color": colour("faint"), "width": 1.5},
                 "marker": {"symbol": _SYMBOLS[at % len(_SYMBOLS)], "size": 9,
                            "color": colour("complete")},
@@ -85,7 +86,7 @@ def _runs(found: Confirmation, units: Units) -> Figure:
     data.append(
         {
             "type": "scatter", "mode": "markers", "name": "mean", "x": names,
-            "y": [each.mean for each in found.entrants],
+            "y": [each.mean for each in entrants],
             "marker": {"symbol": "line-ew", "size": 34,
                        "line": {"width": 3, "color": colour("winner")}},
             "hovertemplate": f"%{{x}}, mean: %{{y:{units.hover}}}<extra></extra>",

@@ -42,7 +42,7 @@
         trace.text = trace.customdata.map((at) => content.labels[at]);
       }
     }
-    const layout = coloured(content.layout, known);
+    const layout = { ...coloured(content.layout, known), autosize: true };
     if (touch) layout.dragmode = false; // a finger on a picture scrolls the page
     return [coloured(content.data, known), layout, {
       displayModeBar: false, responsive: true, doubleClick: "reset+autosize",

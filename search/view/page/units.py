@@ -1,10 +1,12 @@
 """How the objective is written: per cent where it is an accuracy, as it comes where it is not."""
 
+import re
 from dataclasses import dataclass
 
 from search.study.snapshot import Snapshot
 
 NONE = "-"
+_NAMED = re.compile(r"[\d_]|\w\.\w")  # trials, hyperparameters, keys, commands
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +62,7 @@ def setting(value: float) -> str:
 def sentence(text: str) -> str:
     """Return what the terminal says in lower case as a sentence; a name in front stays a name."""
     first = text.split(" ", 1)[0]
-    start = text[:1].upper() if first.isalpha() else text[:1]
+    start = text[:1] if _NAMED.search(first) else text[:1].upper()
     return start + text[1:] + ("" if text.endswith((".", ":")) else ".")
 
 

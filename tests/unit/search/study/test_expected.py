@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.study.expected import expected_final
+from fakes import trial
+from search.study.expected import expected_final, final_values
 from search.study.guard import LEAST_CURVES
 
 HALF = 4
@@ -61,3 +62,24 @@ def test_the_line_is_that_of_least_squares(pairs, value):
     else:
         expected = sum(finals) / len(finals)
     assert told == pytest.approx(min(max(expected, min(finals)), max(finals)))
+
+
+def test_each_trial_with_an_end_has_a_final_value():
+    whole = [trial(n, curve) for n, curve in enumerate(curves(1.0))]
+    stopped = trial(5, [0.25] * 2, state="PRUNED")
+    others = [
+        trial(6, [0.9], state="RUNNING"),
+        trial(7, [0.9], state="PRUNED", reason="budget"),
+        trial(8, [0.9], state="FAIL", error_kind="diverged"),
+        trial(9, [], state="FAIL", error_kind="exception"),
+    ]
+    found = final_values([*whole, stopped, *others])
+    assert found == pytest.approx({0: 0.3, 1: 0.4, 2: 0.5, 3: 0.6, 4: 0.7, 5: 0.45})
+
+
+def test_without_whole_curves_a_stopped_trial_counts_by_its_last_value():
+    assert final_values([trial(0, [0.5] * 8), trial(1, [0.2, 0.3], state="PRUNED")]) == {
+        0: 0.5,
+        1: 0.3,
+    }
+    assert final_values([]) == {}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import InMemoryStorage
 
-from fakes import HOST, result
+from fakes import HOST, Clock, result
 from search.study import replay as replay_module
 from search.study.config import loads
 from search.study.errors import DamagedStudyError
@@ -81,14 +81,14 @@ def played_in_part():
 def edited(played, tmp_path):
     """A function that runs SQL on a copy of the study and returns what the replay says of it."""
 
-    def edited(statement):
+    def edited(statement, **options):
         path = tmp_path / "study.db"
         path.write_bytes(played)
         with sqlite3.connect(path) as database:
             assert database.execute(statement).rowcount == 1
         database.close()
         storage = sqlite_storage(path)
-        verdict = replay(storage)
+        verdict = replay(storage, **options)
         close_storage(storage)
         return verdict.difference
 
@@ -111,6 +111,21 @@ def test_every_suggestion_and_decision_is_derived_again(seeds, cut):
         num_trials=12, num_epochs=num_epochs, num_suggestions=12, num_decisions=num_epochs
     )
     assert describe(verdict) == f"12/12 suggestions, {num_epochs}/{num_epochs} decisions identical"
+
+
+@settings(max_examples=15)
+@given(seeds=st.lists(st.integers(0, 99), min_size=1, max_size=3), seconds=st.integers(0, 12))
+def test_when_its_time_is_up_suggestions_are_taken_over_and_decisions_still_derived(seeds, seconds):
+    storage = InMemoryStorage()
+    Ledger.open(storage, CONFIG)
+    for seed in seeds[:-1]:
+        play(storage, seed, num_reports=9)
+    assert play(storage, seeds[-1])
+    verdict = replay(storage, seconds=seconds, clock=Clock())  # a second each time it is looked at
+    assert verdict.difference == ""
+    assert (verdict.num_suggestions, verdict.num_told) == (seconds, 12 - seconds)
+    assert verdict.num_decisions == verdict.num_epochs
+    assert (f"; {12 - seconds} suggestions taken over" in describe(verdict)) == (seconds < 12)
 
 
 def test_an_untouched_copy_is_identical_and_is_not_written_to(played, tmp_path):
@@ -193,6 +208,9 @@ def test_other_rules_than_those_of_the_study_are_found_out(edited):
     said = edited(other.format("reduction_factor: 2", "reduction_factor: 4"))
     assert "the rules say" in said
     assert said.startswith("event ")
+    hurried = edited(other.format("reduction_factor: 2", "reduction_factor: 4"), seconds=-1)
+    assert hurried == said
+    assert edited(other.format("num_startup: 4", "num_startup: 7"), seconds=-1) == ""
 
 
 def test_an_epoch_that_came_while_the_study_was_read_is_no_damage(played_in_part):

@@ -35,22 +35,26 @@ def test_a_winner_in_the_middle_passes():
     found = check_edges(study(DROPOUT, [0.2], [0.49], [0.1], [0.3]))
     assert found.status is Status.PASS
     assert (
-        found.sentence == "t0000, the winner, lies inside every range, and most of the best with it"
+        found.sentence
+        == "the winner, t0000 (baseline), lies inside every range, and most of the best with it"
     )
 
 
 def test_a_crowd_at_an_end_is_a_warning_that_says_which_way_to_widen():
     found = check_edges(study(DROPOUT, [0.49], [0.5], [0.1], [0.3]))
     assert found.status is Status.WARNING
-    assert "dropout: 2 of the best 3 trials and the winner, t0000 with 0.49," in found.sentence
-    assert "the highest 5% of 0 to 0.5" in found.sentence
+    assert found.sentence == (
+        "dropout: 2 of the best 3 trials lie in the highest 5% of 0 to 0.5, and so does the "
+        "winner, t0000 (baseline), with 0.49"
+    )
     assert found.advice == "set space.dropout.high to 0.75: search again under another --name"
 
 
 def test_a_limit_of_the_setting_itself_is_told_and_passes():
     found = check_edges(study(DROPOUT, [0.0], [0.01], [0.1], [0.3]))
     assert found.status is Status.PASS
-    assert found.sentence.endswith("the lowest 5% of 0 to 0.5, where the setting itself ends")
+    assert "the lowest 5% of 0 to 0.5" in found.sentence
+    assert found.sentence.endswith("; the setting itself ends there")
     assert found.advice == ""
 
 

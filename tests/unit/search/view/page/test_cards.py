@@ -6,7 +6,8 @@ from search.view.page.cards import cards
 CHECKS = [
     Check(name="trials at their end", status=Status.PASS, sentence="all 9 trials are"),
     Check(name="gain", status=Status.WARNING, sentence="dropout is <small>",
-          advice="python -m search.confirm --study results/a --seeds 11 12 shows it; or --name b"),
+          advice="python -m search.confirm --study results/a --seeds 11 12 shows it; or: "
+                 "python -m search.ablate --study results/a"),
     Check(name="the rest", status=Status.FAIL, sentence="none: of 3"),
 ]  # fmt: skip
 
@@ -30,7 +31,8 @@ def test_sentences_begin_and_end_as_sentences_but_a_name_stays_a_name(whole):
 def test_commands_and_flags_are_set_as_code(whole):
     text = cards(whole, CHECKS).render()
     typed = [re.sub("<[^>]*>", "", each) for each in re.findall(r"<code.*?</code>", text)]
-    assert typed == ["python -m search.confirm --study results/a --seeds 11 12", "--name"]
+    assert typed == ["python -m search.confirm --study results/a --seeds 11 12",
+                     "python -m search.ablate --study results/a"]  # fmt: skip
 
 
 def test_without_checks_that_is_said(whole):

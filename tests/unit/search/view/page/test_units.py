@@ -20,6 +20,8 @@ def test_a_time_is_told_as_a_person_does(seconds, told):
     ("text", "said"),
     [
         ("all are well", "All are well."),
+        ("train/validation gap: 3", "Train/validation gap: 3."),
+        ("space.dropout is low", "space.dropout is low."),
         ("t0003 is best", "t0003 is best."),
         ("weight_decay is low.", "weight_decay is low."),
     ],

@@ -1,18 +1,12 @@
 import subprocess
 import sys
-from argparse import Namespace
 
 import pytest
 import studies
 
-from search import work
-from search.study.folder import StudyFolder
+from search.view.page import drawing
 
-draw = work.draw  # before the fixture that keeps other tests from it
-
-
-def study_in(folder, storage=None):
-    return work.Work(folder, None, None, None, None, "here", Namespace(storage=storage))
+draw = drawing.draw  # before the fixture that keeps other tests from it
 
 
 def ran(monkeypatch, outcome):
@@ -31,7 +25,7 @@ def ran(monkeypatch, outcome):
 
 def test_the_page_is_written(tmp_path, capsys):
     folder = studies.single(tmp_path / "one")
-    draw(study_in(folder))
+    draw(folder.path, None)
     assert folder.report in folder.products()
     assert folder.report.read_text().startswith("<!doctype html>")
     assert capsys.readouterr() == ("", "")
@@ -39,7 +33,7 @@ def test_the_page_is_written(tmp_path, capsys):
 
 def test_the_study_is_looked_for_where_the_command_has_it(tmp_path, monkeypatch):
     asked = ran(monkeypatch, (0, "", ""))
-    draw(study_in(StudyFolder(tmp_path), "postgresql://here/db"))
+    draw(tmp_path, "postgresql://here/db")
     flags = ["--study", str(tmp_path), "--storage", "postgresql://here/db"]
     assert asked == [[sys.executable, "-m", "search.report", *flags]]
 
@@ -59,7 +53,7 @@ def test_whatever_happens_to_the_page_the_command_goes_on(
     tmp_path, monkeypatch, capsys, outcome, told
 ):
     ran(monkeypatch, outcome)
-    draw(study_in(StudyFolder(tmp_path)))
+    draw(tmp_path, None)
     said = capsys.readouterr().err
     assert said.startswith("report.html could not be written")
     assert told in said
