@@ -14,7 +14,7 @@ from search.engine.grants import Crew
 from search.engine.timing import TimingError
 
 ROOT = Path(__file__).parents[2]
-RECORDED = ROOT / "results" / "cpu-2core"
+RECORDED = ROOT / "results" / "cpu-plan"
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from search import simulate
 
 ROOT = Path(__file__).parents[2]
-RECORDED = ROOT / "results" / "cpu-2core"
+RECORDED = ROOT / "results" / "cpu-plan"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from search.study.policies import with_budget
 from search.study.space import load_study
 from seresnet.errors import DataError
 
-FOLDER = Path(__file__).parents[4] / "results" / "cpu-2core"
+FOLDER = Path(__file__).parents[4] / "results" / "cpu-plan"
 CONFIG = load_study(FOLDER / "study.yaml")
 TRIALS, EPOCHS = read_trials(FOLDER), read_epochs(FOLDER)
 COMPLETE = list(TRIALS[TRIALS["state"] == "COMPLETE"]["trial"])
