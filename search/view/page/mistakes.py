@@ -40,6 +40,11 @@ def _why_none(snapshot: Snapshot, models: Sequence[Retrained]) -> Iterator[Part]
         yield note("No trial is complete, so no model is retrained yet.")
     elif problems:
         yield note(sentence(problems[0]))
+    elif not models and snapshot.folder.submission.exists():
+        yield note(
+            "The retrained models are not in this folder, as in a copy of its tables and database: "
+            "what they get wrong cannot be told."
+        )
     elif not models:
         yield note("The winner is not retrained yet; this retrains it:")
         yield code(command(snapshot, "retrain"))

@@ -108,6 +108,12 @@ def unseen(snapshot):
     return snapshot
 
 
+def submitted(snapshot):
+    snapshot.folder.path.mkdir(parents=True)
+    snapshot.folder.submission.write_text("ID,Labels\n")
+    return snapshot
+
+
 def damaged(snapshot):
     (looked_at(snapshot) / "evaluation.json").write_text("{")
     return snapshot
@@ -121,6 +127,7 @@ def damaged(snapshot):
             lambda s: dataclasses.replace(s, winner=None), "No trial is complete", id="no-winner"
         ),
         pytest.param(lambda s: with_source(unseen(s), "cifar10"), "--download", id="cifar10"),
+        pytest.param(submitted, "models are not in this folder", id="models-left-behind"),
         pytest.param(unseen, "was not tested yet", id="synthetic"),
         pytest.param(damaged, "retrain/seed0/evaluation.json: is damaged", id="damaged"),
         pytest.param(
