@@ -1,6 +1,6 @@
 """How often a card of the verdict page warns where there is nothing, and how often where there is.
 
-    python benchmarks/bench_cards.py                 # 100 made-up studies a row, half an hour
+    python benchmarks/bench_cards.py                 # 60 made-up studies a row, half an hour
 
 A made-up study has five hyperparameters, each uniform in [0, 1], and trials of one epoch: noise of
 standard deviation 1, plus `effect` times the first hyperparameter, so that its best lies at its
@@ -78,7 +78,7 @@ def judge(row: Row, seed: int) -> tuple[bool, bool, bool, bool]:
 def main() -> None:
     """Print a table."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=100, help="of each kind")
+    parser.add_argument("--studies", type=int, default=60, help="of each kind")
     num_studies = parser.parse_args().studies
     print("| sampler | trials | effect | others | the first | edge of others | of the first |")
     print("|---|---|---|---|---|---|---|")

@@ -8,29 +8,25 @@ has left all of them near its best, and the best no longer differ: so a surface 
 of all trials is asked too (`search.study.surface`).
 """
 
-import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.study.expected import final_values
+from search.study.ped_anova import Grid, best_of_all, divergence
 from search.study.records import TrialRecord
 from search.study.space import StudyConfig
 from search.study.surface import chances
-
-if TYPE_CHECKING:
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
 
 LEAST_TRIALS = 10
 """Fewer trials say nothing of a hyperparameter: the best are five of them."""
 ERROR_RATE = 0.05
 """How often noise alone makes any of the hyperparameters look as if it mattered."""
 _BEST, _LEAST_BEST = 0.1, 5  # Optuna's: a tenth, and at least five are preferable
-_DEALS, _DRAWS = 200, 100
+_DEALS, _DRAWS = 500, 200
 _LOW, _HIGH = 0.1, 0.9
 
 Array = NDArray[np.float64]
@@ -86,11 +82,10 @@ def importances(
     if len(told) < LEAST_TRIALS or not space:
         return []
     names, rate = list(space), ERROR_RATE / 2 / len(space)  # two questions of each
-    frozen = _frozen(config, told)
-    generator = np.random.default_rng(seed)
-    found = _divergences(frozen, names)
-    dealt = [_divergences(_dealt(frozen, generator), names) for _ in range(_DEALS)]
-    drawn = [_shares(_divergences(_drawn(frozen, generator), names)) for _ in range(_DRAWS)]
+    asked, generator = _Asked(config, told, names), np.random.default_rng(seed)
+    found = asked.divergences()
+    dealt = [asked.dealt(generator) for _ in range(_DEALS)]
+    drawn = [_shares(asked.drawn(generator)) for _ in range(_DRAWS)]
     noise = np.quantile(dealt, 1 - rate, axis=0)
     low, high = np.quantile(drawn, (_LOW, _HIGH), axis=0)
     ends = final_values(trials)
@@ -111,60 +106,56 @@ def importances(
     return sorted(rows, key=lambda each: -each.share)
 
 
-def _frozen(config: StudyConfig, trials: Sequence[TrialRecord]) -> list["FrozenTrial"]:
-    """Return trials as Optuna has them, all complete, the value of each its rank from the worst."""
-    from optuna.trial import create_trial
+class _Asked:
+    """Trials, of which PED-ANOVA is asked again and again.
 
-    from search.study.samplers import distributions
+    Args:
+        config: of the study.
+        trials: that are told from.
+        names: of the hyperparameters that vary.
+    """
 
-    space = distributions(config)
-    ranked = sorted(trials, key=lambda t: (t.state == "COMPLETE", t.value, -t.number))
-    made = [
-        create_trial(params=dict(trial.params), distributions=space, value=float(rank))
-        for rank, trial in enumerate(ranked)
-    ]
-    for number, trial in enumerate(made):
-        trial._trial_id = number  # by which the evaluator knows the best among all
-    return made
+    def __init__(
+        self, config: StudyConfig, trials: Sequence[TrialRecord], names: Sequence[str]
+    ) -> None:
+        self._grids = [
+            Grid(
+                config.space[name],
+                [trial.params[name] for trial in trials],
+                is_integer=config.is_integer(name),
+            )
+            for name in names
+        ]
+        ranked = sorted(
+            range(len(trials)),
+            key=lambda k: (trials[k].state == "COMPLETE", trials[k].value, -trials[k].number),
+        )
+        self._ranks = np.empty(len(trials))
+        self._ranks[ranked] = np.arange(len(trials))
+        self._num_best = max(_LEAST_BEST, math.ceil(_BEST * len(trials)))
+        self._all = np.arange(len(trials))
+        self._densities = [grid.density(self._all) for grid in self._grids]
 
+    def divergences(self) -> Array:
+        """Return by how much the best trials differ from all in each hyperparameter; >= 0."""
+        return self._of(self._ranks)
 
-def _dealt(trials: Sequence["FrozenTrial"], generator: np.random.Generator) -> list["FrozenTrial"]:
-    """Return the trials with their results dealt out anew."""
-    changed = [copy.copy(trial) for trial in trials]
-    for trial, value in zip(changed, generator.permutation(len(trials)), strict=True):
-        trial.value = float(value)
-    return changed
+    def dealt(self, generator: np.random.Generator) -> Array:
+        """Return the same with the results dealt out anew."""
+        return self._of(generator.permutation(self._ranks))
 
+    def drawn(self, generator: np.random.Generator) -> Array:
+        """Return the same of as many trials, drawn with replacement."""
+        chosen = generator.integers(0, len(self._all), len(self._all))
+        best = chosen[best_of_all(self._ranks[chosen], self._num_best)]
+        return np.array(
+            [divergence(grid.density(best), grid.density(chosen)) for grid in self._grids]
+        )
 
-def _drawn(trials: Sequence["FrozenTrial"], generator: np.random.Generator) -> list["FrozenTrial"]:
-    """Return as many trials, drawn with replacement."""
-    return [trials[k] for k in generator.integers(0, len(trials), len(trials))]
-
-
-class _Told:
-    """A study that holds these trials: all that the evaluator asks of one."""
-
-    def __init__(self, trials: Sequence["FrozenTrial"]) -> None:
-        from optuna.study import StudyDirection
-
-        self._trials = list(trials)
-        self.directions = [StudyDirection.MAXIMIZE]
-
-    def get_trials(self, **_: Any) -> list["FrozenTrial"]:
-        return self._trials
-
-    def _is_multi_objective(self) -> bool:
-        return False
-
-
-def _divergences(trials: Sequence["FrozenTrial"], names: list[str]) -> Array:
-    """Return by how much the best trials differ from all in each hyperparameter; >= 0."""
-    from optuna.importance import PedAnovaImportanceEvaluator
-
-    best = max(_BEST, _LEAST_BEST / len(trials))
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
-    found = evaluator.evaluate(cast("Study", _Told(trials)), names)
-    return np.array([found[name] for name in names])
+    def _of(self, ranks: Array) -> Array:
+        best = best_of_all(ranks, self._num_best)
+        pairs = zip(self._grids, self._densities, strict=True)
+        return np.array([divergence(grid.density(best), every) for grid, every in pairs])
 
 
 def _shares(divergences: Array) -> Array:

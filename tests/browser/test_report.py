@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 import studies
@@ -26,7 +27,9 @@ def pages(tmp_path_factory):
         if kind not in drawn:
             snapshot = change(take_snapshot(getattr(studies, kind)(root / kind)))
             found = importances(snapshot.config, snapshot.trials)
-            page = verdict_page(snapshot, run_checks(snapshot, found=found), found)
+            page = verdict_page(
+                snapshot, run_checks(snapshot, found=found), found, datetime.now(UTC)
+            )
             drawn[kind] = root / f"{kind}.html"
             drawn[kind].write_text(page)
         return drawn[kind]

@@ -1,17 +1,24 @@
 """The answer in words: who wins, by how much, whether that is shown, and what it has cost."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from search.study.checks.wording import command
+from search.study.confirmation import Confirmation
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
-from search.view.page.html import Content, Html, code, escape, table, tag
+from search.view.page.html import Content, Html, code, escape, note, table, tag
 from search.view.page.marks import called
 from search.view.page.units import Units, count, duration, sentence, setting, units_of
 
 
-def lead(snapshot: Snapshot) -> Html:
-    """Return what stands on top of the page."""
+def lead(snapshot: Snapshot, at: datetime) -> Html:
+    """Return what stands on top of the page.
+
+    Args:
+        snapshot: of the study.
+        at: when it was taken; with a time zone.
+    """
     units = units_of(snapshot)
     verdict, more = _verdict(snapshot, units)
     parts = [tag("p", verdict, class_="verdict")]
@@ -21,6 +28,7 @@ def lead(snapshot: Snapshot) -> Html:
     if _can_be_confirmed(snapshot):
         parts.append(code(command(snapshot, "confirm")))
     parts.append(_facts(snapshot, units))
+    parts.append(note(f"As the study stood on {at:%Y-%m-%d at %H:%M %Z}."))
     if snapshot.winner is not None:
         parts.append(_settings(snapshot, snapshot.winner))
     return escape(parts)
@@ -77,19 +85,15 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
     full = len(trials) * progress.max_epochs
     saved = f"of {full:,} without stopping" if full else ""
     facts = [
+        *_known_of_winner(snapshot, units),
         ("Search", *state(snapshot)),
         ("Epochs", count(progress.epochs_done, "epoch"), saved),
         ("Time", duration(snapshot.search_seconds), "of the search, all starts together"),
     ]
-    if (best := snapshot.winner) is not None:
-        facts[:0] = [(f"Winner, {best.id}", units.value(best.value), f"{units.name} in the search")]
-    if progress.gain is not None and progress.gain > 0:
-        facts.insert(1, ("Gain in the search", units.difference(progress.gain), "not yet proof"))
-    if snapshot.confirmation is not None:
-        facts[1:2] = [_confirmed(snapshot, units)]
-        runs, terms = len(snapshot.confirmation.runs), snapshot.confirmation.terms
-        cost = f"{count(runs, 'run')} of {count(terms.epochs, 'epoch')}"
-        facts.append(("Confirmation", f"{runs * terms.epochs:,} epochs", cost))
+    if (confirmation := snapshot.confirmation) is not None:
+        runs, epochs = len(confirmation.runs), confirmation.terms.epochs
+        cost = f"{count(runs, 'run')} of {count(epochs, 'epoch')}"
+        facts.append(("Confirmation", count(runs * epochs, "epoch"), cost))
     items = [
         tag("div", tag("dt", name), tag("dd", value, tag("small", more)))
         for name, value, more in facts
@@ -97,10 +101,19 @@ def _facts(snapshot: Snapshot, units: Units) -> Html:
     return tag("dl", items, class_="facts")
 
 
-def _confirmed(snapshot: Snapshot, units: Units) -> tuple[str, str, str]:
+def _known_of_winner(snapshot: Snapshot, units: Units) -> Iterator[tuple[str, str, str]]:
+    """Yield its value and its gain: that on fresh seeds where they are known."""
+    best, gain = snapshot.winner, snapshot.progress.gain
+    if best is not None:
+        yield f"Winner, {best.id}", units.value(best.value), f"{units.name} in the search"
+    if snapshot.confirmation is not None:
+        yield _confirmed(snapshot.confirmation, units)
+    elif gain is not None and gain > 0:
+        yield "Gain in the search", units.difference(gain), "not yet proof"
+
+
+def _confirmed(confirmation: Confirmation, units: Units) -> tuple[str, str, str]:
     """Return what the winner gains on fresh seeds."""
-    confirmation = snapshot.confirmation
-    assert confirmation is not None
     winner = next(each for each in confirmation.entrants if each.trial == confirmation.winner)
     if winner.gain is None:
         return "Confirmed gain", "none", "the baseline is the highest"

@@ -120,6 +120,6 @@ def _asset(name: str) -> str:
 
 @cache
 def _plotly() -> str:
-    """Return plotly.js as its Python package brings it, without the package's slow import."""
+    """Return plotly.js as its Python package brings it."""
     script = resources.files("plotly").joinpath("package_data", "plotly.min.js")
     return script.read_text(encoding="utf-8")

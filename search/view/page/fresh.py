@@ -30,8 +30,8 @@ def confirmation(snapshot: Snapshot) -> Section:
     units = units_of(snapshot)
     seeds = ", ".join(map(str, found.terms.seeds))
     told = (
-        f"Each configuration was trained for {found.terms.epochs} epochs with seeds {seeds}, none "
-        "of which the search had used. A line joins the runs of one seed, a bar is the mean."
+        f"Each configuration was trained for {found.terms.epochs} epochs with seeds {seeds}. A "
+        "line joins the runs of one seed, a bar is the mean."
     )
     entrants = _by_mean(found)
     header = ["trial", "name", "mean", units.gain, "at least", "at most", "in the search"]

@@ -20,9 +20,10 @@ def importance(found: Sequence[Importance]) -> Section:
         return _section(parts=[note(none)])
     told = (
         "By PED-ANOVA: how far the settings of the best tenth of the trials, at least five, differ "
-        "from those of all. Bars show the share of each hyperparameter, the thin lines its 80% "
-        "interval when the trials are drawn anew. A grey bar does not rise above its vertical "
-        "mark, which noise alone stays below in 95 of 100 studies: it cannot be told from noise."
+        "from those of all. A bar is the share of a hyperparameter, the thin line its 80% interval "
+        "when the trials are drawn anew, the vertical mark what noise alone stays below. A blue "
+        "bar is told from noise: by rising above its mark, or by a surface through the values of "
+        "all trials. A grey one is not."
     )
     return _section(parts=[note(told), _figure(found)])
 
@@ -60,5 +61,5 @@ def _figure(found: Sequence[Importance]) -> Figure:
 
 
 def _describe(each: Importance) -> str:
-    verdict = "above noise" if each.is_above_noise else "not told from noise"
-    return label(f"{each.name}: {each.share:.0%} ({each.low:.0%} to {each.high:.0%}), {verdict}")
+    share = f"{each.share:.0%} ({each.low:.0%} to {each.high:.0%})"
+    return label(f"{each.name}: {share}, {each.verdict}")

@@ -1,6 +1,7 @@
 """The verdict page: which sections there are, and in which order."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from search.study.checks.battery import run_checks
@@ -24,16 +25,19 @@ from search.view.page.workers import workers
 from seresnet.files import write_text
 
 
-def verdict_page(snapshot: Snapshot, checks: Sequence[Check], found: Sequence[Importance]) -> str:
+def verdict_page(
+    snapshot: Snapshot, checks: Sequence[Check], found: Sequence[Importance], at: datetime
+) -> str:
     """Return the page of a study, whole.
 
     Args:
         snapshot: of the study.
         checks: what is to be said of it.
         found: the importances of its hyperparameters.
+        at: when it was looked at; with a time zone.
     """
     return document(
-        title=snapshot.name, lead=lead(snapshot), sections=sections(snapshot, checks, found)
+        title=snapshot.name, lead=lead(snapshot, at), sections=sections(snapshot, checks, found)
     )
 
 
@@ -69,4 +73,4 @@ def write_page(snapshot: Snapshot, replayed: Verdict, path: Path) -> None:
     """
     found = importances(snapshot.config, snapshot.trials)
     checks = run_checks(snapshot, replayed=replayed, found=found)
-    write_text(path, verdict_page(snapshot, checks, found))
+    write_text(path, verdict_page(snapshot, checks, found, datetime.now(UTC)))

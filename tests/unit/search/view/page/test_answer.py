@@ -1,14 +1,17 @@
 import dataclasses
 import re
+from datetime import UTC, datetime
 
 import pytest
 import studies
 
 from search.view.page.answer import lead
 
+AT = datetime(2026, 11, 28, 15, 20, tzinfo=UTC)
+
 
 def words(snapshot):
-    return re.sub(r"\n+", "\n", re.sub(r"<[^>]*>", "\n", lead(snapshot)))
+    return re.sub(r"\n+", "\n", re.sub(r"<[^>]*>", "\n", lead(snapshot, AT)))
 
 
 @pytest.mark.parametrize(
@@ -32,10 +35,14 @@ def test_the_answer_stands_first(made, kind, said):
 
 
 def test_the_verdict_is_one_line_and_its_numbers_another(whole):
-    verdict, numbers, *_ = re.findall(r"<p class=\"(?:verdict|more)\">(.*?)</p>", lead(whole))
+    verdict, numbers, *_ = re.findall(r"<p class=\"(?:verdict|more)\">(.*?)</p>", lead(whole, AT))
     assert verdict == "t0001 is shown to be better than the baseline."
     assert numbers.startswith("By 0.90 points")
     assert numbers.endswith("; the search had overstated it by 0.09.")
+
+
+def test_the_moment_is_told(whole):
+    assert "As the study stood on 2026-11-28 at 15:20 UTC." in words(whole)
 
 
 def test_settings_stand_beside_the_baselines_and_the_range(whole):
@@ -57,6 +64,7 @@ def test_a_winner_that_is_the_baseline_has_no_gain(whole):
     text = words(dataclasses.replace(whole, confirmation=confirmation, winner=whole.trials[0]))
     assert "Not shown to be better.\nThe baseline is the highest in the mean of 3 seeds." in text
     assert "Confirmed gain\nnone\nthe baseline is the highest" in text
+    assert "Search\nDone\n" in text
 
 
 def test_a_used_budget_is_said(whole):

@@ -2,9 +2,11 @@ from search.study.importance import Importance
 from search.view.page.importance import importance
 
 FOUND = [
-    Importance(name="dropout", share=0.7, low=0.4, high=0.8, noise=0.3, is_above_noise=True),
-    Importance(name="<b>", share=0.3, low=0.1, high=0.5, noise=1.7, is_above_noise=False),
-]
+    Importance(name="dropout", share=0.7, low=0.4, high=0.8, noise=0.3, chance=0.2,
+               is_above_noise=True),
+    Importance(name="<b>", share=0.3, low=0.1, high=0.5, noise=1.7, chance=0.6,
+               is_above_noise=False),
+]  # fmt: skip
 
 
 def test_shares_stand_with_their_interval_and_the_line_of_noise():

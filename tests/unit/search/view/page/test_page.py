@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 import studies
@@ -19,7 +20,7 @@ KINDS = ["whole", "running", "single", "failed", "empty"]
 
 def page_of(snapshot):
     found = importances(snapshot.config, snapshot.trials)
-    return verdict_page(snapshot, run_checks(snapshot, found=found), found)
+    return verdict_page(snapshot, run_checks(snapshot, found=found), found, datetime.now(UTC))
 
 
 @pytest.mark.parametrize("kind", KINDS)
