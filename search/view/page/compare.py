@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.study.checks.check import Status
-from search.study.checks.fair import check_fairness
+from search.study.fairness import check_fairness
 from search.study.side_by_side import Course, common_goal, courses, shared_epochs
 from search.study.snapshot import Snapshot
 from search.study.space import differing_keys

@@ -7,8 +7,8 @@ import pytest
 import fakes
 from fakes import make_snapshot, trial
 from search.study.checks.check import Status
-from search.study.checks.fair import check_fairness
 from search.study.config import loads
+from search.study.fairness import check_fairness
 from search.study.records import Host
 from search.study.space import StudyConfig
 
