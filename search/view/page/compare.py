@@ -19,6 +19,8 @@ from search.view.page.units import NONE, Units, duration, setting, units_of
 
 _ROLES = ("complete", "winner", "running", "failed", "pruned")
 _DASHES = ("solid", "dash", "dot", "dashdot")
+_LUCK = 2 * 2**0.5
+"""Standard deviations of a run that two runs of one configuration rarely differ by: 5 in 100."""
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
@@ -72,10 +74,18 @@ def _verdict(found: Sequence[Course], units: Units, *, is_fair: bool) -> str:
         level = units.value(best)
         return f"At {epochs:,} epochs, which all have spent, the best are level at {level}."
     gain = units.difference(best - second).lstrip("+")
+    luck = max((noise for noise, _ in _noises(found)), default=0.0)
+    made_by_luck = ", no more than luck makes" if best - second < _LUCK * luck else ""
     return (
         f"At {epochs:,} epochs, which all have spent, {ahead.snapshot.name} is ahead: "
-        f"{units.value(best)}, {gain} above the next."
+        f"{units.value(best)}, {gain} above the next{made_by_luck}."
     )
+
+
+def _noises(found: Sequence[Course]) -> list[tuple[float, str]]:
+    """Return the standard deviation of one configuration's runs, where a study measured it."""
+    confirmed = [(course.snapshot.confirmation, course.snapshot.name) for course in found]
+    return [(each.noise, name) for each, name in confirmed if each is not None and each.noise]
 
 
 def _cautions(found: Sequence[Course], units: Units, *, is_fair: bool) -> Iterator[str]:
@@ -86,15 +96,11 @@ def _cautions(found: Sequence[Course], units: Units, *, is_fair: bool) -> Iterat
         "One search each: with another seed the order may turn round. The best of many noisy "
         "values is too high in every study, and the more so the more trials it tried."
     )
-    noises = [
-        f"{units.difference(confirmed.noise).lstrip('+')} in {course.snapshot.name}"
-        for course in found
-        if (confirmed := course.snapshot.confirmation) and confirmed.noise
-    ]
+    noises = [f"{units.difference(noise).lstrip('+')} in {name}" for noise, name in _noises(found)]
     if noises:
         yield (
             f"Runs of one configuration differ by luck alone, with a standard deviation of "
-            f"{', '.join(noises)}: less than that between studies means nothing."
+            f"{', '.join(noises)}: two of them differ by up to three times that."
         )
     if len({_terms(course.snapshot) for course in found}) > 1:
         yield (

@@ -5,10 +5,14 @@ import json
 import re
 
 import pytest
+from optuna.storages import InMemoryStorage
 
 import fakes
 from fakes import make_snapshot, trial
 from search.study.config import loads
+from search.study.confirmation import conclude
+from search.study.contest import terms_of
+from search.study.ledger import Ledger
 from search.study.space import StudyConfig
 from search.view.page.compare import compare_page
 
@@ -46,6 +50,20 @@ def test_the_better_at_equal_epochs_is_ahead_whatever_came_later():
     rows = re.findall(r"<tr>(.*?)</tr>", page)
     cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)[2:4] for row in rows[:3]]
     assert cells == [["at 8 epochs", "at the end"], ["60.00%", "90.00%"], ["70.00%", "70.00%"]]
+
+
+@pytest.mark.parametrize(("noise", "is_luck"), [(0.01, False), (0.2, True)])
+def test_a_lead_that_two_runs_of_one_setting_may_have_is_called_luck(noise, is_luck):
+    ledger = Ledger.open(InMemoryStorage(), fakes.CONFIG)
+    for value in (0.5, 0.6):
+        fakes.run(ledger, value, value, value, value)
+    runs = {f"t000{k}-seed{seed}": 0.5 for k in (0, 1) for seed in (11, 12, 13)}
+    found = conclude(ledger, terms_of(ledger.config), runs, num_val=256)
+    confirmed = study("a", 0.5, 0.6, confirmation=dataclasses.replace(found, noise=noise))
+    page = compare_page([confirmed, study("b", 0.5, 0.7)])
+    assert ("above the next, no more than luck makes." in verdict(page)) == is_luck
+    assert f"standard deviation of {100 * noise:.2f} points in a" in page
+    assert "Not all were confirmed on the same fresh seeds" in page
 
 
 def test_studies_may_be_level():
