@@ -5,7 +5,10 @@ import io
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from seresnet.data import Split
 
 Body = Callable[[Namespace], Iterator[str]]
 """Yields the lines of stdout."""
@@ -43,7 +46,8 @@ def add_commands(add_command: AddCommand) -> None:
         title="measure a model on CIFAR-10's test set, once",
         text="Evaluate a finished model on CIFAR-10's test_batch, once, when nothing is left to\n"
         "choose: the averaged and the last weights, with and without mirror averaging. Each look\n"
-        "is added to evaluation.json beside the model, and to its model card.",
+        "is added to evaluation.json beside the model, and to its model card; mistakes.json keeps\n"
+        "which classes were taken for which, and the most confident mistakes.",
         example="--model results/seresnet/model.pt --data data",
     )
     evaluate.add_argument("--model", type=Path, required=True, metavar="FILE", help=model)
@@ -98,10 +102,12 @@ def _row(cells: Sequence[str]) -> str:
 
 def _evaluate(arguments: Namespace) -> Iterator[str]:
     from seresnet.device import choose_device
-    from seresnet.evaluation import evaluate_model
+    from seresnet.evaluation import LAST, evaluate_model
+    from seresnet.mistakes import FILE as MISTAKES
 
     device, folder = choose_device(arguments.device), arguments.model.parent
-    found = evaluate_model(arguments.model, _test_images(arguments.data), device=device)
+    test, names = _test_images(arguments.data)
+    found = evaluate_model(arguments.model, test, device=device, class_names=names)
     yield "weights   accuracy  +-      mirrored  +-"
     for name, each in found["weights"].items():
         yield (
@@ -109,6 +115,8 @@ def _evaluate(arguments: Namespace) -> Iterator[str]:
             f"{each['accuracy_mirrored']:.4f}    {each['standard_error_mirrored']:.4f}"
         )
     yield str(folder / "evaluation.json")
+    if arguments.model.name != LAST:
+        yield str(folder / MISTAKES)
     if (folder / "metrics.json").is_file():
         from seresnet.card import CARD, write_card
         from seresnet.run import read_metrics
@@ -119,13 +127,14 @@ def _evaluate(arguments: Namespace) -> Iterator[str]:
             yield str(folder / CARD)
 
 
-def _test_images(data: str) -> Any:
-    from seresnet.data import file_report, load_test, warn_unpublished
+def _test_images(data: str) -> "tuple[Split, tuple[str, ...]]":
+    """Return labelled images that no model of ours was trained on, and the names of classes."""
+    from seresnet.data import CLASS_NAMES, file_report, load_test, warn_unpublished
     from seresnet.errors import DataError
-    from seresnet.synthetic import load_synthetic
+    from seresnet.synthetic import SHAPE_NAMES, load_synthetic
 
     if data == "synthetic":
-        return load_synthetic()[1]
+        return load_synthetic()[1], SHAPE_NAMES
     test = load_test(Path(data))
     if test is None:
         raise DataError(
@@ -134,7 +143,7 @@ def _test_images(data: str) -> Any:
         )
     report = file_report(Path(data))
     warn_unpublished({name: each for name, each in report.items() if name == "test_batch"})
-    return test
+    return test, CLASS_NAMES
 
 
 def _export(arguments: Namespace) -> Iterator[str]:

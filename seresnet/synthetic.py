@@ -13,6 +13,11 @@ NUM_LABELLED = 4_000
 """Images in the labelled part of the embedded set."""
 NUM_TEST = 1_000
 """Images in its test part."""
+SHAPE_NAMES: tuple[str, ...] = (
+    "disc", "ring", "square", "triangle", "plus", "saltire", "rows", "columns", "chequers",
+    "diagonals",
+)  # fmt: skip
+"""Its classes, in the order of their labels."""
 
 _BLOCK = 500  # images drawn at a time: the arrays stay in the cache, and memory stays small
 _LABELLED_SEED, _TEST_SEED = 0, 1

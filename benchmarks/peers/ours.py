@@ -3,13 +3,11 @@
 from optuna.storages import InMemoryStorage
 
 from peers.loop import Work
+from search.engine.virtual import NOWHERE, virtual_result
 from search.study.ledger import Ledger
 from search.study.policies import parse_policy, with_budget
-from search.study.records import Host
 from search.study.space import StudyConfig
-from seresnet.epoch import EpochResult
 
-_NOWHERE = Host(node="", device="", dtype="", threads=0)
 _MANY = 10**6  # `study.max_total_epochs` ends a race, never the number of trials
 
 
@@ -27,17 +25,8 @@ class Ours:
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Let the ledger decide."""
-        result = EpochResult(
-            epoch=epoch,
-            train_loss=1 - value,
-            val_loss=1 - value,
-            val_accuracy=value,
-            val_accuracy_raw=value,
-            lr=0.0,
-            seconds=1.0,
-            images_per_second=0.0,
-        )
-        return self._ledger.report(number, result, _NOWHERE, attempt=1)
+        result = virtual_result(epoch, value, seconds=1.0)
+        return self._ledger.report(number, result, NOWHERE, attempt=1)
 
 
 def cut_off(config: StudyConfig, seed: int, policy: str) -> Ours:

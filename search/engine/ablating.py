@@ -70,33 +70,29 @@ def ablate_winner(
     return ablation
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Stage:
     """Variants on their way through Ray; runs that the confirmation made serve again."""
 
-    def __init__(
-        self,
-        folder: StudyFolder,
-        ledger: Ledger,
-        dataset: Dataset,
-        plan: Plan,
-        granted: Grant,
-        observer: Observer,
-    ) -> None:
-        self._folder, self._ledger, self._dataset = folder, ledger, dataset
-        self._plan, self._granted, self._observer = plan, granted, observer
-        self.runs: list[Run] = []
+    folder: StudyFolder
+    ledger: Ledger
+    dataset: Dataset
+    plan: Plan
+    granted: Grant
+    observer: Observer
+    runs: list[Run] = dataclasses.field(default_factory=list)
 
     def outcomes(self, params: Mapping[str, Mapping[str, float]]) -> dict[str, Outcome]:
         """Train variants with each seed and return what came out."""
-        plan, make = self._plan, self._ledger.config.trial_config
+        plan, make = self.plan, self.ledger.config.trial_config
         runs = [
             Run(name, seed, make(each, epochs=plan.epochs, seed=seed))
             for seed in plan.seeds
             for name, each in params.items()
         ]
-        self.runs += runs
+        self.runs.extend(runs)
         jobs = self._jobs(runs)
-        carry_out(jobs, self._dataset, self._granted, self._observer)
+        carry_out(jobs, self.dataset, self.granted, self.observer)
         found: dict[str, list[float | str]] = {name: [] for name in params}
         for run, job in zip(runs, jobs, strict=True):
             found[run.who].append(outcome(job))
@@ -104,11 +100,11 @@ class _Stage:
 
     def _jobs(self, runs: list[Run]) -> list[Job]:
         """Return a job a run: that of the confirmation where it is the same and done."""
-        facts: dict[str, object] = {"study": self._ledger.id, "purpose": "ablate"}
-        ids = {WINNER: self._plan.winner.id, BASELINE: self._ledger.trials[0].id}
+        facts: dict[str, object] = {"study": self.ledger.id, "purpose": "ablate"}
+        ids = {WINNER: self.plan.winner.id, BASELINE: self.ledger.trials[0].id}
         twins = [dataclasses.replace(run, who=ids.get(run.who, run.who)) for run in runs]
-        own = jobs_of(runs, self._folder.ablate, self._dataset, facts)
-        confirmed = jobs_of(twins, self._folder.confirm, self._dataset, facts)
+        own = jobs_of(runs, self.folder.ablate, self.dataset, facts)
+        confirmed = jobs_of(twins, self.folder.confirm, self.dataset, facts)
         pairs = zip(own, confirmed, strict=True)
         return [theirs if is_done(theirs) else ours for ours, theirs in pairs]
 

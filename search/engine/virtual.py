@@ -24,7 +24,8 @@ SLOWEST = 1.05
 """An epoch takes between one unit of virtual time and so many."""
 MEAN_PACE = (1 + SLOWEST) / 2
 """Virtual time of an epoch, on average."""
-_NOWHERE = Host(node="", device="", dtype="", threads=0)
+NOWHERE = Host(node="", device="", dtype="", threads=0)
+"""The machine of a virtual worker."""
 _PACE, _VALUES = 0, 1  # streams of one trial's randomness
 
 
@@ -169,18 +170,9 @@ class _Search:
 
     def _report(self, trial: "_Running", epoch: int) -> bool:
         value = float(trial.values[epoch - 1])
-        result = EpochResult(
-            epoch=epoch,
-            train_loss=1 - value,
-            val_loss=1 - value,
-            val_accuracy=value,
-            val_accuracy_raw=value,
-            lr=0.0,
-            seconds=trial.pace[epoch - 1],
-            images_per_second=0.0,
-        )
+        result = virtual_result(epoch, value, seconds=trial.pace[epoch - 1])
         number, attempt = trial.suggestion.number, trial.suggestion.attempt
-        return self._ledger.report(number, result, _NOWHERE, attempt=attempt)
+        return self._ledger.report(number, result, NOWHERE, attempt=attempt)
 
     def _outcome(self) -> Outcome:
         idle = self._idle + sum(self._now - since for since in self._idle_since)
@@ -200,6 +192,26 @@ class _Search:
             duration=self._now,
             utilisation=1 - idle / (self._workers * self._now),
         )
+
+
+def virtual_result(epoch: int, value: float, *, seconds: float) -> EpochResult:
+    """Return what a virtual worker reports.
+
+    Args:
+        epoch: from 1.
+        value: accuracy after it; fraction.
+        seconds: virtual time that it took.
+    """
+    return EpochResult(
+        epoch=epoch,
+        train_loss=1 - value,
+        val_loss=1 - value,
+        val_accuracy=value,
+        val_accuracy_raw=value,
+        lr=0.0,
+        seconds=seconds,
+        images_per_second=0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)

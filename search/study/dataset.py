@@ -8,16 +8,18 @@ import torch
 
 from search.study.space import DataConfig
 from seresnet.data import (
+    CLASS_NAMES,
     Split,
     Unlabelled,
     file_report,
     find_unlabelled,
     load_labelled,
+    load_test,
     load_unlabelled,
     warn_unpublished,
 )
 from seresnet.splits import content_hash, hold_out, stratified_subset
-from seresnet.synthetic import NUM_LABELLED, load_synthetic
+from seresnet.synthetic import NUM_LABELLED, SHAPE_NAMES, load_synthetic
 
 # The hold-out is the same for every study: results of two studies on the same files compare.
 _SPLIT_SEED = 0
@@ -47,6 +49,15 @@ class Dataset:
     def labelled_sha256(self) -> str:
         """Hash of `labelled`, which is asked for at every look at the retraining."""
         return content_hash(self.labelled)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTest:
+    """Labelled images that nothing is chosen by: no trial and no retraining sees them."""
+
+    images: Split
+    class_names: tuple[str, ...]
+    """Of their labels."""
 
 
 def sizes(config: DataConfig) -> tuple[int, int]:
@@ -107,3 +118,19 @@ def load_test_images(config: DataConfig, root: Path, test: Path | None) -> Unlab
         return Unlabelled(images, torch.arange(len(images)))
     found = find_unlabelled(root)
     return None if found is None else load_unlabelled(found)
+
+
+def load_labelled_test(config: DataConfig, root: Path) -> LabelledTest | None:
+    """Return the labelled test set; None where its file is missing.
+
+    Args:
+        config: source.
+        root: folder of the CIFAR-10 files; unused for synthetic images.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if config.source == "synthetic":
+        return LabelledTest(load_synthetic()[1], SHAPE_NAMES)
+    test = load_test(root)
+    return None if test is None else LabelledTest(test, CLASS_NAMES)

@@ -1,7 +1,7 @@
 """A study at one moment, for those who only look: reports, cards, lists. Nothing is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from search.study.ablation import Ablation
@@ -48,6 +48,8 @@ class Snapshot:
     """Of the present winner."""
     winner: TrialRecord | None
     """The trial that is, or would be, retrained; None without a complete one."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the parts, `train_sha256` and `val_sha256`; empty where they were not kept."""
 
     @property
     def name(self) -> str:
@@ -104,4 +106,5 @@ def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
             confirmation=confirmation_of(folder, ledger),
             ablation=ablation_of(folder, ledger, best) if best is not None else None,
             winner=best,
+            images=study.user_attrs.get("images", {}),
         )

@@ -1,7 +1,7 @@
 """What a study is: its file as a whole."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,14 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         for key in dict.fromkeys([*before, *after])
         if before.get(key, "absent") != after.get(key, "absent") and not key.startswith(MAY_CHANGE)
     ]
+
+
+def differing_keys(configs: Sequence[StudyConfig]) -> dict[str, list[str]]:
+    """Return each dotted key in which studies differ, with the value of each, or `absent`."""
+    leaves = [dict(_leaves(_plain(config))) for config in configs]
+    keys = dict.fromkeys(key for each in leaves for key in each)
+    values = {key: [str(each.get(key, "absent")) for each in leaves] for key in keys}
+    return {key: each for key, each in values.items() if len(set(each)) > 1}
 
 
 def _plain(config: StudyConfig) -> dict[str, Any]:

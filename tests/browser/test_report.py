@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 import studies
 
+from contrast import CONTRAST
 from search.study.checks.battery import run_checks
 from search.study.importance import importances
 from search.study.snapshot import take_snapshot
@@ -13,37 +14,8 @@ pytestmark = pytest.mark.browser
 
 SECTIONS = [
     "checks", "confirmation", "curves", "best", "settings", "importance", "parallel", "ablation",
-    "workers", "trials", "config", "provenance", "reproduce",
+    "workers", "mistakes", "trials", "config", "provenance", "reproduce",
 ]  # fmt: skip
-# Each visible text with its colour, and the colour behind it; WCAG 2.2 says how they compare.
-CONTRAST = """
-() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = (rgb) => {
-    const [r, g, b] = rgb.map((v) => v / 255).map(
-      (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (; element; element = element.parentElement) {
-      const colour = parse(getComputedStyle(element).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0.99) return colour.slice(0, 3);
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
-    if (!text || !element.checkVisibility() || element.closest("script, style")) continue;
-    const style = getComputedStyle(element);
-    const svg = element.closest("svg");
-    const [a, b] = [parse(svg ? style.fill : style.color).slice(0, 3), behind(element)].map(light);
-    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), text.slice(0, 40)]);
-  }
-  return found;
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +72,11 @@ def test_what_is_pointed_at_has_a_label_and_hostile_text_stays_text(pages, watch
     label = page.locator("#curves-all .hoverlayer .hovertext")
     label.wait_for()
     assert re.search(r"t00\d\d.*: complete, 7\d\.\d\d%epoch 20: 7\d\.\d\d%", label.text_content())
-    page.evaluate(
-        "Plotly.Fx.hover('curves-all', [{curveNumber: HOW_MANY - 1, pointNumber: 3}])".replace(
-            "HOW_MANY", "document.getElementById('curves-all').data.length"
-        )
-    )
-    assert studies.HOSTILE[:20] in label.text_content()
+    page.mouse.move(0, 0)
+    label.wait_for(state="hidden")
+    last = "document.getElementById('curves-all').data.length - 1"
+    page.evaluate(f"Plotly.Fx.hover('curves-all', [{{curveNumber: {last}, pointNumber: 3}}])")
+    label.filter(has_text=studies.HOSTILE[:20]).wait_for()
     assert page.locator("img").count() == 0
     assert page.locator(f"td:has-text('{studies.HOSTILE[:25]}')").count() > 0
     assert seen.complaints == []

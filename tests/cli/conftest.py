@@ -64,6 +64,7 @@ def trained(monkeypatch, tiny_split):
     monkeypatch.setattr("search.engine.nodes.probe", lambda *_: None)
     monkeypatch.setattr("search.study.dataset.load_dataset", lambda *_: dataset)
     monkeypatch.setattr("search.study.dataset.load_test_images", lambda *_: None)
+    monkeypatch.setattr("search.study.dataset.load_labelled_test", lambda *_: None)
     monkeypatch.setattr(contest, "train_jobs", trained.train_jobs)
     monkeypatch.setattr(contest, "widen", lambda granted, _: granted)
     monkeypatch.setattr(delivery, "train_jobs", trained.train_jobs)

@@ -14,11 +14,12 @@ from PIL import Image
 from seresnet import __main__ as command
 from seresnet import onnx_file, synthetic
 from seresnet.data import CLASS_NAMES
+from seresnet.mistakes import read_mistakes
 from seresnet.model import SEResNet
 from seresnet.model_file import save_model
 from seresnet.predict import predict
 from seresnet.run import run
-from seresnet.synthetic import make_synthetic
+from seresnet.synthetic import SHAPE_NAMES, make_synthetic
 
 IMAGES = make_synthetic(num=3, seed=6).images
 
@@ -120,13 +121,15 @@ def test_evaluate_prints_a_row_for_each_of_the_weights_and_updates_the_card(
     list(run(tiny_config, data, None, folder=tmp_path, device=cpu, provenance={"data": "drawn"}))
     given = ("--model", tmp_path / "model.pt", "--data", "synthetic", "--device", "cpu")
     code, stdout, stderr = call("evaluate", *given)
-    heading, *rows, evaluation, card = stdout.splitlines()
+    heading, *rows, evaluation, mistakes, card = stdout.splitlines()
     assert (code, stderr) == (0, "")
     assert [row.split()[0] for row in rows] == ["averaged", "last"]
     assert all(len(row.split()) == len(heading.split()) for row in rows)
     kept = json.loads((tmp_path / "evaluation.json").read_text())["evaluations"]
     assert float(rows[1].split()[1]) == kept[0]["weights"]["last"]["accuracy"]
-    assert [evaluation, card] == [str(tmp_path / n) for n in ("evaluation.json", "model_card.md")]
+    names = ("evaluation.json", "mistakes.json", "model_card.md")
+    assert [evaluation, mistakes, card] == [str(tmp_path / name) for name in names]
+    assert read_mistakes(tmp_path).class_names == SHAPE_NAMES
     assert "| test set of 20, " in (tmp_path / "model_card.md").read_text()
 
 

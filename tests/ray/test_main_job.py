@@ -11,6 +11,9 @@ from search import confirm, retrain, tune
 from search.results import incumbent, read_epochs, read_runs, read_trials
 from search.study.folder import StudyFolder
 from search.study.storage import sqlite_storage
+from seresnet.evaluation import read_evaluations
+from seresnet.files import sha256_of
+from seresnet.mistakes import read_mistakes
 
 pytestmark = [pytest.mark.ray]
 
@@ -83,18 +86,31 @@ def test_winner_is_retrained_and_submitted_with_its_provenance(folder):
     assert len(json.loads(folder.provenance.read_text())["starts"]) == 1
 
 
+def test_the_labelled_test_set_is_looked_at_once_with_the_retrained_model(folder):
+    (look,) = read_evaluations(folder.retrain(4))
+    mistakes = read_mistakes(folder.retrain(4))
+    assert (
+        look["model_sha256"] == mistakes.model_sha256 == sha256_of(folder.retrain(4) / "model.pt")
+    )
+    assert look["weights"].keys() == {"averaged", "last"}
+    assert mistakes.num_images == 1000
+    assert mistakes.most_confident
+    assert "| test set of 1,000, " in (folder.retrain(4) / "model_card.md").read_text()
+
+
 def test_checkpoints_are_left_of_the_incumbent_alone(folder):
     best = incumbent(read_trials(folder.path))["trial"]
     assert [path.name for path in folder.checkpoints.iterdir()] == [best]
 
 
 def test_the_same_commands_again_do_nothing_and_say_so(folder, command, capsys):
-    before = {p: p.read_bytes() for p in folder.path.rglob("*.csv")}
+    kept = [*folder.path.rglob("*.csv"), *folder.path.glob("retrain/*/*.json")]
+    before = {p: p.read_bytes() for p in kept}
     assert tune.main(command) == 0
     assert "done already" in capsys.readouterr().err
     assert retrain.main(["--study", str(folder.path)]) == 0
     assert "done already" in capsys.readouterr().err
-    assert {p: p.read_bytes() for p in folder.path.rglob("*.csv")} == before
+    assert {p: p.read_bytes() for p in kept} == before
 
 
 def test_more_trials_run_only_the_new_ones(folder, command):

@@ -16,6 +16,7 @@ from search.view.page.curves import curves
 from search.view.page.document import Section, document
 from search.view.page.fresh import ablation, confirmation
 from search.view.page.importance import importance
+from search.view.page.mistakes import mistakes
 from search.view.page.origin import config, provenance, reproduction
 from search.view.page.parallel import parallel
 from search.view.page.settings import settings
@@ -54,6 +55,7 @@ def sections(
         parallel(snapshot),
         ablation(snapshot),
         workers(snapshot),
+        mistakes(snapshot),
         trials(snapshot),
         config(snapshot),
         provenance(snapshot),

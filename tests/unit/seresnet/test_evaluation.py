@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import pytest
 import torch
 
+from seresnet import evaluation
 from seresnet.errors import DataError
-from seresnet.evaluation import evaluate_model, read_evaluations
+from seresnet.evaluation import earlier_looks, evaluate_model, read_evaluations
 from seresnet.files import sha256_of
+from seresnet.mistakes import read_mistakes
 from seresnet.model import SEResNet
-from seresnet.model_file import save_model
+from seresnet.model_file import load_model, save_model
 from seresnet.predict import predict
 from seresnet.synthetic import make_synthetic
 
@@ -90,3 +92,35 @@ def test_the_record_is_json_that_other_programs_read(folder):
     evaluate_model(folder / "model.pt", TEST, device=CPU)
     content = json.loads((folder / "evaluation.json").read_text())
     assert list(content) == ["evaluations"]
+
+
+def test_mistakes_are_those_of_the_averaged_weights_as_they_are(folder, tiny_config):
+    entry = evaluate_model(folder / "model.pt", TEST, device=CPU)
+    kept = read_mistakes(folder)
+    assert (kept.model_sha256, kept.at) == (entry["model_sha256"], entry["at"])
+    assert 1 - kept.num_wrong / 50 == pytest.approx(entry["weights"]["averaged"]["accuracy"])
+    network, _ = load_model(folder / "model.pt")
+    predicted = predict(network, TEST.images, config=tiny_config).argmax(1)
+    for each in kept.most_confident:
+        assert (each.label, each.predicted) == (TEST.labels[each.index], predicted[each.index])
+
+
+def test_a_look_at_the_last_weights_alone_leaves_the_mistakes_of_the_others(folder):
+    evaluate_model(folder / "model.pt", TEST, device=CPU)
+    before = (folder / "mistakes.json").read_bytes()
+    evaluate_model(folder / "last.pt", TEST, device=CPU)
+    assert (folder / "mistakes.json").read_bytes() == before
+
+
+def test_a_kill_before_the_record_leaves_the_look_to_be_taken(folder, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_model(folder / "model.pt", TEST, device=CPU)
+    assert (folder / "mistakes.json").is_file()
+    assert earlier_looks(folder / "model.pt") == []
+    evaluate_model(folder / "model.pt", TEST, device=CPU)
+    assert len(earlier_looks(folder / "model.pt")) == 1

@@ -3,7 +3,13 @@ import pytest
 import torch
 
 from seresnet import synthetic
-from seresnet.synthetic import NUM_LABELLED, NUM_TEST, load_synthetic, make_synthetic
+from seresnet.synthetic import (
+    NUM_LABELLED,
+    NUM_TEST,
+    SHAPE_NAMES,
+    load_synthetic,
+    make_synthetic,
+)
 
 
 def test_images_are_bytes_of_cifar_shape():
@@ -93,3 +99,7 @@ def convolution(num_in, num_out):
         torch.nn.BatchNorm2d(num_out),
         torch.nn.ReLU(),
     )
+
+
+def test_each_class_is_called_as_its_shape_is():
+    assert [shape.__name__ for shape in synthetic._SHAPES] == [f"_{name}" for name in SHAPE_NAMES]

@@ -17,6 +17,7 @@ from search.study.space import (
     SamplerConfig,
     StudyConfig,
     changed_keys,
+    differing_keys,
     dump_study,
     load_study,
 )
@@ -180,3 +181,20 @@ def test_a_study_made_in_code_is_checked_too(load_text):
     config = load_text(STUDY)
     with pytest.raises(ValueError, match=r"train\.epochs: must be left to study\.max_epochs"):
         dataclasses.replace(config, train=TrainConfig(epochs=60))
+
+
+def test_keys_that_differ_between_studies_have_the_value_of_each(study_file):
+    first = load_study(study_file)
+    text = study_file.read_text()
+    text = text.replace("seed: 7", "seed: 8").replace(
+        "  plain: {dropout: 0.0, warmup_epochs: 0}\n",
+        "  plain: {dropout: 0.0, warmup_epochs: 0}\n  mild: {dropout: 0.1, warmup_epochs: 0}\n",
+    )
+    study_file.write_text(text)
+    second = load_study(study_file)
+    assert differing_keys([first, second, first]) == {
+        "study.seed": ["7", "8", "7"],
+        "recipes.mild.dropout": ["absent", "0.1", "absent"],
+        "recipes.mild.warmup_epochs": ["absent", "0", "absent"],
+    }
+    assert differing_keys([first, first]) == {}

@@ -13,7 +13,7 @@ from seresnet.errors import ConfigError
 
 SECTIONS = [
     "checks", "confirmation", "curves", "best", "settings", "importance", "parallel", "ablation",
-    "workers", "trials", "config", "provenance", "reproduce",
+    "workers", "mistakes", "trials", "config", "provenance", "reproduce",
 ]  # fmt: skip
 KINDS = ["whole", "running", "single", "failed", "empty"]
 
