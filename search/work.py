@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
+    from search.view.followers import Follower
     from search.view.live import View
     from seresnet.data import Unlabelled
     from seresnet.epoch import EpochResult
@@ -161,15 +162,16 @@ class Told:
 
 @contextmanager
 def followed(
-    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", view: "View"
+    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", *followers: "Follower"
 ) -> Iterator[None]:
-    """Let view, tables and backups follow the trials; the tables are whole, whatever happens."""
+    """Let views, tables and backups follow the trials; the tables are whole, whatever happens."""
     from search.results import Tables
 
     tables = Tables(ledger.trials, folder.path)
 
     def observe(trial: "TrialRecord") -> None:
-        view.trial_changed(trial)
+        for follower in followers:
+            follower.trial_changed(trial)
         if not trial.is_running:
             tables.note()
             folder.clear_checkpoints(ledger.trials)

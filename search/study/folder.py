@@ -93,6 +93,11 @@ class StudyFolder:
         """Copies of the Optuna study."""
         return self.path / "backups"
 
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, one folder a trial."""
+        return self.path / "tensorboard"
+
     def study_name(self, location: Location) -> str:
         """Return the study's name in its database, which others may share if it is a server's."""
         return STUDY_NAME if location.is_sqlite else self.path.resolve().name
