@@ -81,7 +81,7 @@ def look(browser, path: Path, window: str) -> dict[str, object]:
     page.wait_for_timeout(500)
     frames = sorted(page.evaluate("window.frames_.splice(0)"))
     scrolling = page.evaluate("window.longTasks.splice(0)")
-    drawn = page.locator(".figure .main-svg").count()
+    drawn = page.locator(".figure:has(.main-svg)").count()
     context.close()
     return {
         "first paint, ms": round(paint),

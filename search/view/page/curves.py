@@ -16,7 +16,7 @@ from search.view.page.units import Units, units_of
 
 _section = partial(Section, id="curves", title="Learning curves", link="Curves")
 
-MOST_POINTS = 20_000
+MOST_POINTS = 10_000
 """Points of all curves; above, epochs are left out, so that a page of 1,000 trials stays quick."""
 _NUM_NAMED = 5
 """Baseline and recipes that have a line of their own in the legend."""
