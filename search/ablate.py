@@ -12,10 +12,8 @@ from search.confirm import confirm, is_due
 if TYPE_CHECKING:
     from search.engine.ablating import Plan
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.study.space import StudyConfig
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.ablate",
         "Train a study's winner with each hyperparameter back at its baseline value, on the same\n"
@@ -36,6 +36,7 @@ def _parser() -> ArgumentParser:
     add("--epochs", type=int, metavar="N", help="of each run; default: those of the confirmation")
     add("--seeds", type=int, nargs="+", metavar="N", help="at least two; default: likewise")
     work.add_options(parser, labels=False)
+    add_format(parser)
     return parser
 
 
@@ -114,12 +115,11 @@ def _is_done(study: work.Work) -> bool:
 
 def _ablate(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.ablating import ablate_winner
-
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("ablate", job.folder.name, result, job.config.epochs)
+    from search.view.told import Told
 
     plan = _plan(study)
-    ablate_winner(study.folder, study.ledger, study.dataset, plan, granted, observe)
+    told = Told(view, "ablate", granted.slots)
+    ablate_winner(study.folder, study.ledger, study.dataset, plan, granted, told)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from search import cli, work
 
 if TYPE_CHECKING:
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.study.space import StudyConfig
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.confirm",
         "Train a study's best configurations and its baseline on the same fresh seeds, compare\n"
@@ -35,6 +35,7 @@ def _parser() -> ArgumentParser:
     add("--seeds", type=int, nargs="+", metavar="N", help="at least two, one run each")
     add("--epochs", type=int, metavar="N", help="of each run")
     work.add_options(parser, labels=False)
+    add_format(parser)
     return parser
 
 
@@ -85,13 +86,12 @@ def is_due(study: work.Work) -> bool:
 def confirm(study: work.Work, granted: "Grant", view: "View") -> None:
     """Compare the best configurations with the baseline, and keep who won."""
     from search.engine.confirming import confirm_top
-
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("confirm", job.folder.name, result, job.config.epochs)
+    from search.view.told import Told
 
     if study.folder.confirmation.exists():
         cli.note("confirm.json is stale, of an earlier state of the study: it is made anew")
-    confirm_top(study.folder, study.ledger, study.dataset, granted, observe)
+    told = Told(view, "confirm", granted.slots)
+    confirm_top(study.folder, study.ledger, study.dataset, granted, told)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ def refuse_flags(arguments: Namespace) -> None:
     for flag, value in (("--price-per-gpu-hour", price), ("--curves", arguments.curves)):
         if value is not None and not arguments.dry_run:
             raise ConfigError(f"{flag}: must stand beside --dry-run", "add --dry-run, or drop it")
+    if arguments.dry_run and arguments.format != "table":
+        rule = "must not stand beside --dry-run, which prints a study file"
+        raise ConfigError(f"--format: {rule}", "drop --format")
     if price is not None and not (isfinite(price) and price >= 0):
         raise ConfigError(f"--price-per-gpu-hour: must be >= 0, got {price:g}", "give a price")
 

@@ -104,7 +104,7 @@ def _stored(
     folder: "StudyFolder", flag: str | None
 ) -> "tuple[StudyConfig, list[TrialRecord], list[tuple[int, int]]]":
     """Return a study's settings, trials, and (trial, epoch) of each result as it came in."""
-    from search.study.events import history
+    from search.study.events import order_of
     from search.study.header import load_study, refuse_damage, stored_config
     from search.study.reading import read
     from search.study.records import read_record
@@ -113,8 +113,7 @@ def _stored(
         study = load_study(storage, name)
         refuse_damage(study)
         trials = study.get_trials(deepcopy=False)
-        order = [(event.number, event.epoch) for event in history(trials) if event.epoch]
-        return stored_config(study), [read_record(trial) for trial in trials], order
+        return stored_config(study), [read_record(trial) for trial in trials], order_of(trials)
 
 
 if __name__ == "__main__":

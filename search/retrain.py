@@ -11,10 +11,8 @@ from search.confirm import confirm, is_due
 
 if TYPE_CHECKING:
     from search.engine.grants import Grant
-    from search.engine.retraining import Job
     from search.study.dataset import LabelledTest
     from search.view.live import View
-    from seresnet.epoch import EpochResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.retrain",
         "Retrain a study's winner to completion, once a seed, on all labelled images, look once\n"
@@ -33,6 +33,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--study", type=Path, required=True, metavar="DIR", help="a study folder")
     work.add_options(parser)
+    add_format(parser)
     return parser
 
 
@@ -72,14 +73,13 @@ def deliver(study: work.Work, granted: "Grant", view: "View") -> None:
     from search.engine.cluster import widen
     from search.engine.delivery import retrain_winner
     from search.engine.submitting import Order, submit
-
-    def observe(job: "Job", result: "EpochResult") -> None:
-        view.trained("retrain", job.folder.name, result, job.config.epochs)
+    from search.view.told import Told
 
     if is_due(study):
         confirm(study, granted, view)
     shared = widen(granted, len(study.ledger.config.retrain.seeds))
-    retrain_winner(study.folder, study.ledger, study.dataset, shared, observe)
+    told = Told(view, "retrain", shared.slots)
+    retrain_winner(study.folder, study.ledger, study.dataset, shared, told)
     _look(study, shared)
     if study.test is None:
         cli.note("no competition test file in the data folder, so no submission: see --test")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import cli, plan, work
+from search.view import followers
 
 if TYPE_CHECKING:
     from search.engine.course import Course
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
+    from search.view.formats import add_format
+
     parser = cli.make_parser(
         "search.tune",
         "Search the hyperparameters of a study file, confirm the best against the baseline,\n"
@@ -44,7 +47,9 @@ def _parser() -> ArgumentParser:
     add("--seed", type=int, metavar="N", help="of the study")
     add("--no-retrain", action="store_true", help="stop after the search")
     plan.add_options(parser)
+    followers.add_options(parser)
     work.add_options(parser)
+    add_format(parser)
     return parser
 
 
@@ -53,6 +58,7 @@ def _body(arguments: Namespace) -> None:
     from search.study.space import load_study
 
     plan.refuse_flags(arguments)
+    followers.refuse_flags(arguments)
     flags = {
         "study.num_trials": arguments.num_trials,
         "study.max_total_epochs": arguments.max_total_epochs,
@@ -81,6 +87,8 @@ def _tune(arguments: Namespace, config: "StudyConfig", path: Path) -> None:
         ledger, folder, wanted = study.ledger, study.folder, not arguments.no_retrain
         if ledger.num_remaining == 0 and (not wanted or _waits(ledger) or is_delivered(study)):
             write_tables(ledger.trials, path)
+            with followers.opened(arguments, folder, ledger):
+                pass  # they are told what they lack
             folder.clear_checkpoints(ledger.trials)
             more = describe_budget(ledger) or "to search on, give a larger --num-trials"
             cli.note(f"{path}: done already; {more}")
@@ -130,7 +138,10 @@ def _search(study: work.Work, granted: "Grant", view: "View", course: "Course") 
 
     folder, ledger = study.folder, study.ledger
     function = trainable(ledger.config, folder.checkpoints, study.dataset, granted.mps_pipe)
-    with work.followed(folder, ledger, study.backups, view):
+    with (
+        followers.opened(study.arguments, folder, ledger) as others,
+        work.followed(folder, ledger, study.backups, view, *others),
+    ):
         run_search(function, granted, course)
 
 

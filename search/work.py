@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from search.engine.grants import Grant
     from search.engine.mps import Daemon
     from search.interrupts import StopRequest
+    from search.study.ablation import Ablation
     from search.study.backup import Backups
+    from search.study.confirmation import Confirmation
     from search.study.dataset import Dataset
     from search.study.folder import StudyFolder
     from search.study.ledger import Ledger
     from search.study.records import TrialRecord
     from search.study.space import StudyConfig
+    from search.view.followers import Follower
     from search.view.live import View
     from seresnet.data import Unlabelled
 
@@ -134,15 +137,16 @@ def watched(work: Work) -> Iterator["View"]:
 
 @contextmanager
 def followed(
-    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", view: "View"
+    folder: "StudyFolder", ledger: "Ledger", backups: "Backups", *followers: "Follower"
 ) -> Iterator[None]:
-    """Let view, tables and backups follow the trials; the tables are whole, whatever happens."""
+    """Let views, tables and backups follow the trials; the tables are whole, whatever happens."""
     from search.results import Tables
 
     tables = Tables(ledger.trials, folder.path)
 
     def observe(trial: "TrialRecord") -> None:
-        view.trial_changed(trial)
+        for follower in followers:
+            follower.trial_changed(trial)
         if not trial.is_running:
             tables.note()
             folder.clear_checkpoints(ledger.trials)
@@ -215,37 +219,58 @@ def _packed(work: Work, granted: "Grant", daemon: "Daemon", slots_at_most: int |
 
 
 def show(work: Work) -> None:
-    """Print the best trials, what is known of the winner, and the paths of what was made."""
+    """Print the best trials, what is known of the winner, and the paths of what was made.
+
+    As JSON all of that; as CSV the trials alone, since a table has one kind of row.
+    """
     from search.study.records import incumbent
+    from search.view.formats import as_csv, as_json
     from search.view.page.drawing import draw
-    from search.view.summary import describe_study
+    from search.view.summary import best_rows, describe_study, record_of
 
     draw(work.folder.path, work.arguments.storage)
-    cli.output(describe_study(work.ledger))
-    if incumbent(work.ledger.trials) is not None:
-        _show_winner(work)
-    for path in work.folder.products():
-        cli.output(str(path))
+    has_winner = incumbent(work.ledger.trials) is not None
+    confirmation, ablation = _verdicts(work) if has_winner else (None, None)
+    products = [str(path) for path in work.folder.products()]
+    match work.arguments.format:
+        case "csv":
+            cli.output(as_csv(best_rows(work.ledger)))
+        case "json":
+            verdicts = {"confirmation": confirmation, "ablation": ablation}
+            plain = {name: each and asdict(each) for name, each in verdicts.items()}
+            cli.output(as_json({**record_of(work.ledger), **plain, "products": products}))
+        case _:
+            cli.output(describe_study(work.ledger))
+            _show_verdicts(confirmation, ablation)
+            for product in products:
+                cli.output(product)
 
 
-def _show_winner(work: Work) -> None:
-    """Print confirmation and ablation; what was made for an earlier state is called stale."""
-    from search.engine.delivery import is_stale
-    from search.study.winner import ablation_of, confirmation_of, winner
+def _show_verdicts(confirmation: "Confirmation | None", ablation: "Ablation | None") -> None:
     from search.view.ablation import describe_ablation
     from search.view.confirmation import describe_confirmation
 
-    folder, ledger = work.folder, work.ledger
-    if (confirmation := confirmation_of(folder, ledger)) is not None:
+    if confirmation is not None:
         cli.output(describe_confirmation(confirmation))
-    elif folder.confirmation.exists():
-        _call_stale(folder, "confirm.json", "confirm")
-    if (ablation := ablation_of(folder, ledger, winner(folder, ledger))) is not None:
+    if ablation is not None:
         cli.output(describe_ablation(ablation))
-    elif folder.ablation.exists():
+
+
+def _verdicts(work: Work) -> "tuple[Confirmation | None, Ablation | None]":
+    """Return confirmation and ablation; what was made for an earlier state is called stale."""
+    from search.engine.delivery import is_stale
+    from search.study.winner import ablation_of, confirmation_of, winner
+
+    folder, ledger = work.folder, work.ledger
+    confirmation = confirmation_of(folder, ledger)
+    if confirmation is None and folder.confirmation.exists():
+        _call_stale(folder, "confirm.json", "confirm")
+    ablation = ablation_of(folder, ledger, winner(folder, ledger))
+    if ablation is None and folder.ablation.exists():
         _call_stale(folder, "ablate.json", "ablate")
     if is_stale(folder, ledger, work.dataset):
         _call_stale(folder, "what was retrained and submitted", "retrain")
+    return confirmation, ablation
 
 
 def _call_stale(folder: "StudyFolder", what: str, command: str) -> None:

@@ -1,6 +1,7 @@
 """Fixtures that every test shares."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,18 @@ def study_dir(tmp_path: Path) -> StudyFolder:
     folder = StudyFolder(tmp_path / "results" / "tiny")
     folder.create()
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables without a run: to make them takes longer than all that a test does."""
+    from mlflow.tracking import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    MlflowClient(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(tmp_path: Path, empty_mlflow: Path) -> str:
+    return f"sqlite:///{shutil.copy(empty_mlflow, tmp_path / 'mlruns.db')}"

@@ -81,10 +81,28 @@ def finish(job, *, accuracy=None, model=b"a model"):
         "model_sha256": sha256_of(job.folder / "model.pt"),
         "epochs_sha256": sha256_of(job.folder / "epochs.csv"),
         "num_parameters": 1234,
+        "config_sha256": job.config.fingerprint(),
         **job.provenance,
     }
     metrics["metrics_sha256"] = running._hash(metrics)
     (job.folder / "metrics.json").write_text(json.dumps(metrics, allow_nan=False))
+
+
+class Audience:
+    """Notes what is told of a stage's trainings: names and epochs."""
+
+    def __init__(self):
+        self.jobs, self.unfinished, self.epochs, self.ends = [], [], [], []
+
+    def begins(self, jobs, unfinished):
+        self.jobs += [job.folder.name for job in jobs]
+        self.unfinished += [job.folder.name for job in unfinished]
+
+    def trained(self, job, result):
+        self.epochs.append((job.folder.name, result.epoch))
+
+    def diverged(self, job):
+        self.ends.append(job.folder.name)
 
 
 def make_database(path, num_rows):

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
-from search.engine.contest import Observe, carry_out, is_done, jobs_of, outcome
+from search.engine.contest import carry_out, is_done, jobs_of, outcome
 from search.engine.grants import Grant
-from search.engine.retraining import Job
+from search.engine.retraining import Job, Observer
 from search.results import write_effects
 from search.study.ablation import (
     BASELINE,
@@ -42,7 +42,7 @@ def ablate_winner(
     dataset: Dataset,
     plan: Plan,
     granted: Grant,
-    observe: Observe,
+    observer: Observer,
 ) -> Ablation:
     """Train the winner without each of its differences from the baseline; write the tables.
 
@@ -51,7 +51,7 @@ def ablate_winner(
         DamagedStudyError: what a finished run left behind is damaged.
         MachineError: a run could not read or write its files.
     """
-    stage = _Stage(folder, ledger, dataset, plan, granted, observe)
+    stage = _Stage(folder, ledger, dataset, plan, granted, observer)
     winner, baseline = plan.winner.params, ledger.trials[0].params
     known = variants(winner, baseline)
     outcomes = stage.outcomes(known)
@@ -79,7 +79,7 @@ class _Stage:
     dataset: Dataset
     plan: Plan
     granted: Grant
-    observe: Observe
+    observer: Observer
     runs: list[Run] = dataclasses.field(default_factory=list)
 
     def outcomes(self, params: Mapping[str, Mapping[str, float]]) -> dict[str, Outcome]:
@@ -92,7 +92,7 @@ class _Stage:
         ]
         self.runs.extend(runs)
         jobs = self._jobs(runs)
-        carry_out(jobs, self.dataset, self.granted, self.observe)
+        carry_out(jobs, self.dataset, self.granted, self.observer)
         found: dict[str, list[float | str]] = {name: [] for name in params}
         for run, job in zip(runs, jobs, strict=True):
             found[run.who].append(outcome(job))

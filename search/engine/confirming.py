@@ -1,8 +1,8 @@
 """The confirmation of a study: its runs, its table, its verdict."""
 
-from search.engine.contest import Observe, carry_out, jobs_of, metrics_of, outcome
+from search.engine.contest import carry_out, jobs_of, metrics_of, outcome
 from search.engine.grants import Grant
-from search.engine.retraining import Job
+from search.engine.retraining import Job, Observer
 from search.results import write_runs
 from search.study.confirmation import (
     Confirmation,
@@ -18,7 +18,7 @@ from search.study.ledger import Ledger
 
 
 def confirm_top(
-    folder: StudyFolder, ledger: Ledger, dataset: Dataset, granted: Grant, observe: Observe
+    folder: StudyFolder, ledger: Ledger, dataset: Dataset, granted: Grant, observer: Observer
 ) -> Confirmation:
     """Compare the best configurations with the baseline as the study file says; write the tables.
 
@@ -32,7 +32,7 @@ def confirm_top(
     terms = terms_of(ledger.config)
     runs = planned(ledger, terms)
     jobs = jobs_of(runs, folder.confirm, dataset, {"study": ledger.id, "purpose": "confirm"})
-    carry_out(jobs, dataset, granted, observe)
+    carry_out(jobs, dataset, granted, observer)
     outcomes = {run.name: outcome(job) for run, job in zip(runs, jobs, strict=True)}
     diverged = {run.who for run in runs if isinstance(outcomes[run.name], str)}
     if diverged == {run.who for run in runs}:

@@ -2,17 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from search.engine.cluster import widen
 from search.engine.grants import Grant
-from search.engine.retraining import Job, clear_stale, train_jobs
+from search.engine.retraining import Job, Observer, clear_stale, train_jobs
 from search.study.contest import Run
 from search.study.dataset import Dataset
 from search.study.errors import DamagedStudyError
 from search.study.provenance import code_version
-from seresnet.epoch import EpochResult
 from seresnet.errors import DamagedError
 from seresnet.files import write_text
 from seresnet.run import identity_of, is_finished, read_metrics
@@ -20,8 +19,6 @@ from seresnet.splits import content_hash
 from seresnet.train import DivergedError
 
 _DIVERGED = "diverged.json"  # a run that diverges is at its end too, but leaves no model
-
-Observe = Callable[[Job, EpochResult], object]
 
 
 def jobs_of(
@@ -41,7 +38,7 @@ def jobs_of(
     ]
 
 
-def carry_out(jobs: Sequence[Job], dataset: Dataset, granted: Grant, observe: Observe) -> None:
+def carry_out(jobs: Sequence[Job], dataset: Dataset, granted: Grant, observer: Observer) -> None:
     """Train what is not yet trained; a run that diverges is noted, and the others go on.
 
     Raises:
@@ -50,12 +47,13 @@ def carry_out(jobs: Sequence[Job], dataset: Dataset, granted: Grant, observe: Ob
         MachineError: a run could not read or write its files.
     """
     unfinished = [job for job in jobs if not is_done(job)]
+    observer.begins(jobs, unfinished)
     clear_stale(unfinished)
     if unfinished:
         # As for all of them: with more threads for the last ones an interruption would show.
         shared = widen(granted, len(jobs))
         train_jobs(
-            unfinished, dataset.train, dataset.val, shared, observe, on_diverged=_note_divergence
+            unfinished, dataset.train, dataset.val, shared, observer, on_diverged=_note_divergence
         )
 
 

@@ -1,21 +1,18 @@
 """The retraining of the winner with each seed."""
 
-from collections.abc import Callable
-
 from search.engine.grants import Grant
-from search.engine.retraining import Job, clear_stale, train_jobs
+from search.engine.retraining import Job, Observer, clear_stale, train_jobs
 from search.study.dataset import Dataset
 from search.study.folder import StudyFolder
 from search.study.ledger import Ledger
 from search.study.provenance import code_version
 from search.study.records import baseline_value
 from search.study.winner import winner
-from seresnet.epoch import EpochResult
-from seresnet.run import holder, identity, is_finished
+from seresnet.run import holder, identity_of, is_finished
 
 
-def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> list[Job]:
-    """Return the trainings of the winner still to be done, one a seed of the study.
+def jobs_of(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> list[Job]:
+    """Return the trainings of the winner, one a seed of the study.
 
     Raises:
         UnfinishedError: no trial is complete.
@@ -30,13 +27,21 @@ def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> li
         "data": dataset.report,
         **code_version(),
     }
-    labelled, jobs = dataset.labelled, []
+    jobs = []
     for seed in settings.seeds:
         config = ledger.config.retrain_config(best.params, seed=seed)
-        path, owner = folder.retrain(seed).resolve(), identity(config, labelled, None)
-        if not is_finished(path, owner):
-            jobs.append(Job(config, path, owner, provenance))
+        owner = identity_of(config, [dataset.labelled_sha256])
+        jobs.append(Job(config, folder.retrain(seed).resolve(), owner, provenance))
     return jobs
+
+
+def unfinished_jobs(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> list[Job]:
+    """Return the trainings of the winner still to be done.
+
+    Raises:
+        UnfinishedError: no trial is complete.
+    """
+    return _unfinished(jobs_of(folder, ledger, dataset))
 
 
 def is_stale(folder: StudyFolder, ledger: Ledger, dataset: Dataset) -> bool:
@@ -54,14 +59,20 @@ def retrain_winner(
     ledger: Ledger,
     dataset: Dataset,
     granted: Grant,
-    observe: Callable[[Job, EpochResult], object],
+    observer: Observer,
 ) -> None:
     """Retrain the winner with each seed of the study, on all labelled images.
 
     Raises:
         UnfinishedError: no trial is complete, or a training could not finish.
     """
-    jobs = unfinished_jobs(folder, ledger, dataset)
-    clear_stale(jobs)
-    if jobs:
-        train_jobs(jobs, dataset.labelled, None, granted, observe)
+    jobs = jobs_of(folder, ledger, dataset)
+    unfinished = _unfinished(jobs)
+    observer.begins(jobs, unfinished)
+    clear_stale(unfinished)
+    if unfinished:
+        train_jobs(unfinished, dataset.labelled, None, granted, observer)
+
+
+def _unfinished(jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if not is_finished(job.folder, job.owner)]

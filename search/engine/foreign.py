@@ -77,7 +77,7 @@ def run_foreign(
         _log.exception("the GPU failed")
         os._exit(1)
     except Exception as error:
-        ray.tune.report(classify(error).as_report())
+        ray.tune.report(classify(error, folder.parent).as_report())
 
 
 def measured(results: Iterator[Mapping[str, float]]) -> Iterator[EpochResult]:

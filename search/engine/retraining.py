@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import ray
@@ -48,6 +48,19 @@ class Job:
     provenance: dict[str, object]
 
 
+class Observer(Protocol):
+    """Who is told of a stage's trainings."""
+
+    def begins(self, jobs: Sequence[Job], unfinished: Sequence[Job]) -> None:
+        """Take note of all that belongs to the stage, and of what is still to be trained."""
+
+    def trained(self, job: Job, result: EpochResult) -> None:
+        """Take note of an epoch; of a job that goes on, all its epochs come again."""
+
+    def diverged(self, job: Job) -> None:
+        """Take note of a job that ended without a model."""
+
+
 def clear_stale(jobs: Sequence[Job]) -> None:
     """Delete what lies in the jobs' folders of trainings with other settings."""
     for job in jobs:
@@ -65,7 +78,7 @@ def train_jobs(
     train: Split,
     val: Split | None,
     granted: Grant,
-    observe: Callable[[Job, EpochResult], object],
+    observer: Observer,
     *,
     on_diverged: Callable[[Job, DivergedError], object] | None = None,
 ) -> None:
@@ -76,7 +89,7 @@ def train_jobs(
         train: trained on, whole.
         val: judged on after each epoch, if any.
         granted: resources of each job.
-        observe: called after each epoch, in no order among the jobs.
+        observer: is told of each epoch, in no order among the jobs.
         on_diverged: called for a job that diverged, so that the others go on.
 
     Raises:
@@ -106,7 +119,7 @@ def train_jobs(
             job = streams[stream]
             try:
                 result: EpochResult = ray.get(next(stream))
-                observe(job, result)
+                observer.trained(job, result)
             except StopIteration:
                 del streams[stream]
             except ray.exceptions.RayTaskError as error:
@@ -114,6 +127,7 @@ def train_jobs(
                     raise _unfinished(job, error.cause) from error
                 del streams[stream]
                 on_diverged(job, error.cause)
+                observer.diverged(job)
             except ray.exceptions.RayError as error:
                 del streams[stream]
                 if attempts[job.folder] > MAX_RETRIES:

@@ -107,7 +107,7 @@ def run_trial(
     except OSError as error:
         ray.tune.report(Refusal(refused(error, folder)).as_report())
     except Exception as error:
-        ray.tune.report(classify(error).as_report())
+        ray.tune.report(classify(error, checkpoints.parent).as_report())
 
 
 class HungError(RuntimeError):
@@ -120,8 +120,13 @@ def refused(error: OSError, folder: Path) -> str:
     return f"{where}: {error.strerror or error} (node {platform.node()})"
 
 
-def classify(error: Exception) -> Failure:
-    """Return an exception as the reason of a trial's end."""
+def classify(error: Exception, folder: Path) -> Failure:
+    """Return an exception as the reason of a trial's end.
+
+    Args:
+        error: what the trial raised.
+        folder: of the study, which can be moved: its path is left out.
+    """
     if isinstance(error, DivergedError):
         return Failure("diverged", str(error))
     if isinstance(error, torch.OutOfMemoryError):
@@ -132,7 +137,7 @@ def classify(error: Exception) -> Failure:
     _log.error("trial failed", exc_info=error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"
-    text = " ".join(str(error).split()) or "no message"
+    text = " ".join(str(error).split()).replace(f"{folder}/", "") or "no message"
     return Failure("exception", f"{type(error).__name__}: {text} ({place})")
 
 

@@ -66,7 +66,7 @@ class Asker:
         # The study file gives whole numbers as floats.
         values = trial.params.items()
         record.params = {name: int(v) if is_integer(name) else float(v) for name, v in values}
-        record.name = self._rules.name_of(number)
+        record.name, record.began = self._rules.name_of(number), trial.datetime_start
         record.seed = hashed_seed(self._config.study.seed, number, 1)
         content = {"name": record.name, "seed": record.seed}
         self._entries.record(number, ASK, content, beside=record.params)

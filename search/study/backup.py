@@ -80,10 +80,19 @@ def quick_check(path: Path) -> None:
         return
     # Not read-only: what a killed process left half done is rolled back here, as it must be.
     with _translated(path), closing(_connect(path, "rw")) as database:
-        rows = database.execute("PRAGMA quick_check(1)").fetchall()
-        page_size = database.execute("PRAGMA page_size").fetchone()[0]
+        refuse_broken(database, path, path.stat().st_size)
+
+
+def refuse_broken(database: sqlite3.Connection, path: Path, size: int) -> None:
+    """See that a database is whole, and that its file of so many bytes was not cut.
+
+    Raises:
+        DamagedStudyError: its first complaint is named, and the path.
+    """
+    rows = database.execute("PRAGMA quick_check(1)").fetchall()
+    page_size = database.execute("PRAGMA page_size").fetchone()[0]
     complaint = " ".join(str(rows[0][0]).split()) if rows else "no answer"
-    if complaint == "ok" and path.stat().st_size % page_size:
+    if complaint == "ok" and size % page_size:
         complaint = "the file is cut"  # SQLite takes what is missing of its last page for zeros
     if complaint != "ok":
         raise DamagedStudyError(f"{path}: the study is damaged: {complaint}", RECOVER)

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from search.study.ledger import Ledger
 from search.study.records import TrialRecord
 from search.study.space import StudyConfig
 from seresnet.config import TrainConfig
+
+
+class Studied(Protocol):
+    """A study's settings and trials: its ledger, or a snapshot."""
+
+    @property
+    def config(self) -> StudyConfig:
+        """The resolved study file."""
+
+    @property
+    def trials(self) -> Sequence[TrialRecord]:
+        """By number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +71,11 @@ def entrants(trials: Sequence[TrialRecord], top: int) -> list[TrialRecord]:
     return best if baseline in best else [*best, baseline]
 
 
-def planned(ledger: Ledger, terms: Terms) -> list[Run]:
+def planned(study: Studied, terms: Terms) -> list[Run]:
     """Return every run of a confirmation, seed by seed."""
-    chosen = entrants(ledger.trials, terms.top) if ledger.trials else []
+    chosen = entrants(study.trials, terms.top) if study.trials else []
     return [
-        Run(each.id, seed, ledger.config.trial_config(each.params, epochs=terms.epochs, seed=seed))
+        Run(each.id, seed, study.config.trial_config(each.params, epochs=terms.epochs, seed=seed))
         for seed in terms.seeds
         for each in chosen
     ]

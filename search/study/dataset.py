@@ -1,6 +1,7 @@
 """The images of a study: what trials train and are judged on, what the winner is retrained on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ _SPLIT_SEED = 0
 _NUM_CIFAR10 = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dataset:
     """The parts of a study's images."""
 
@@ -43,6 +44,11 @@ class Dataset:
             torch.cat([self.train.images, self.val.images]),
             torch.cat([self.train.labels, self.val.labels]),
         )
+
+    @cached_property
+    def labelled_sha256(self) -> str:
+        """Hash of `labelled`, which is asked for at every look at the retraining."""
+        return content_hash(self.labelled)
 
 
 @dataclass(frozen=True, slots=True)

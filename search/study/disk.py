@@ -1,9 +1,12 @@
 """Room on the disk: asked for before a search begins, not met in the middle of it."""
 
 import math
+import os
 import shutil
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from search.study.errors import MachineError
@@ -24,14 +27,31 @@ def checkpoint_bytes(num_parameters: int, slots: int, *, present: int = 0) -> in
     return max(num_parameters * 4 * 3 * (2 + 1) * slots - present, 0) + _REST
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the files below a folder take, and when the last of them was changed."""
+
+    num_bytes: int
+    last_change: datetime | None
+    """UTC; None where there is no file."""
+
+
+def usage(folder: Path) -> Usage:
+    """Return what all files below a folder take, which need not exist and may be written to."""
+    total, newest = 0, None
+    for place, _, names in os.walk(folder):  # passes over a folder that is deleted meanwhile
+        for name in names:
+            with suppress(OSError):
+                status = Path(place, name).lstat()
+                if stat.S_ISREG(status.st_mode):
+                    total += status.st_size
+                    newest = max(newest or 0.0, status.st_mtime)
+    return Usage(total, None if newest is None else datetime.fromtimestamp(newest, UTC))
+
+
 def bytes_in(folder: Path) -> int:
     """Return the bytes of all files below a folder, which need not exist."""
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # deleted meanwhile
-            status = path.lstat()
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total
+    return usage(folder).num_bytes
 
 
 def free_bytes(folder: Path) -> int:

@@ -106,13 +106,25 @@ def newest_event(trial: "FrozenTrial") -> Event | None:
 
 def last_seq(trial: "FrozenTrial") -> int:
     """Return the number of a trial's newest event, 0 if it has none."""
-    newest = newest_event(trial)
-    return newest.seq if newest else 0
+    attributes = trial.user_attrs  # read directly: thousands of events are not made for one number
+    names = [name for name in attributes if name in (ASK, END) or name.startswith(_PAUSE)]
+    names += [epoch_attribute(epoch) for epoch in trial.intermediate_values]
+    return max((attributes.get(name, {}).get("seq", 0) for name in names), default=0)
 
 
 def history(trials: Sequence["FrozenTrial"]) -> list[Event]:
     """Return all that happened in a study, in its order."""
     return sorted((e for trial in trials for e in events_of(trial)), key=lambda e: e.seq)
+
+
+def order_of(trials: Sequence["FrozenTrial"]) -> list[tuple[int, int]]:
+    """Return (trial number, epoch) of each result of a sound study, as they came in."""
+    results = [
+        (trial.user_attrs[epoch_attribute(epoch)]["seq"], trial.number, epoch)
+        for trial in trials
+        for epoch in trial.intermediate_values
+    ]
+    return [(number, epoch) for _, number, epoch in sorted(results)]
 
 
 def find_damage(trials: Sequence["FrozenTrial"]) -> Iterator[str]:

@@ -93,6 +93,11 @@ class StudyFolder:
         """Copies of the Optuna study."""
         return self.path / "backups"
 
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, one folder a trial."""
+        return self.path / "tensorboard"
+
     def study_name(self, location: Location) -> str:
         """Return the study's name in its database, which others may share if it is a server's."""
         return STUDY_NAME if location.is_sqlite else self.path.resolve().name
@@ -258,7 +263,7 @@ def _check_backup(path: Path) -> None:
         quick_check(path)
         storage = open_storage(location)
         try:
-            with _readable(location):
+            with readable(location):
                 refuse_damage(load_study(storage, STUDY_NAME))
                 Ledger.load(storage)
         finally:
@@ -266,7 +271,7 @@ def _check_backup(path: Path) -> None:
 
 
 @contextmanager
-def _readable(location: Location) -> Iterator[None]:
+def readable(location: Location) -> Iterator[None]:
     """A file may be whole for SQLite, though what it holds is not what was stored."""
     try:
         yield
@@ -287,7 +292,7 @@ def _open(
     with translated(location):
         storage = open_storage(location)
         try:
-            with _readable(location):
+            with readable(location):
                 binding.refuse_foreign(storage, location, name)
                 return storage, Ledger.open(storage, config, study_name=name)
         except BaseException:

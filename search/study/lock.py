@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import NullPool, create_engine, event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.study.errors import MachineError
@@ -22,6 +23,7 @@ from search.study.storage import Location, connect_arguments
 
 Guard = Callable[[BaseStorage], None]
 _LOOK_SECONDS = 5.0  # between two looks at the lock's own connection, at least
+_TRIES, _PAUSE = 5, 0.02  # of a driver: whoever asks for its driver holds a study for an instant
 
 
 @contextmanager
@@ -41,13 +43,11 @@ def locked(folder: Path) -> Iterator[None]:
             "let the file belong to you, or give this study another --name",
         ) from error
     with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _is_taken(file):
             raise MachineError(
                 f"{folder}: the study is in use by {_owner(file.read())}",
                 "wait for it, or give this study another --name",
-            ) from error
+            )
         file.seek(0)
         file.truncate()
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -55,6 +55,41 @@ def locked(folder: Path) -> Iterator[None]:
         json.dump(owner, file, allow_nan=False)
         file.flush()
         yield
+
+
+def driver_of(folder: Path) -> str | None:
+    """Return who holds a study folder now; nothing where nobody does, None where none can tell.
+
+    The kernel can be asked by trying alone: the lock is shared for an instant, which a driver that
+    starts just then waits for. Nothing is written, and nothing made.
+    """
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return ""  # every driver makes one
+    except OSError:
+        return None
+    with os.fdopen(descriptor) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _owner(file.read())
+        except OSError:  # a file system without locks
+            return None
+    return ""
+
+
+def _is_taken(file: IO[str]) -> bool:
+    """Take the lock, unless it is held by more than a glance."""
+    for attempt in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt < _TRIES - 1:
+                time.sleep(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def _owner(mark: str) -> str:
@@ -90,17 +125,10 @@ def database_locked(
     if location.is_sqlite:
         yield lambda storage: None
         return
-    name = f"search process {os.getpid()} on {platform.node()}"
-    engine = create_engine(
-        location.bare,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={**connect_arguments(location), "application_name": name[:63]},
-    )
-    key = int.from_bytes(hashlib.sha256(study_name.encode()).digest()[:8], signed=True)
-    with engine.connect() as connection:
+    key = _key(study_name)
+    with _engine(location).connect() as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-            holder = _holder(connection, key)
+            holder = _holder(connection, key) or "another driver"
             raise MachineError(
                 f"{location.masked}: the study {study_name} is in use by {holder}",
                 "wait for it, or give this study another --name",
@@ -110,6 +138,26 @@ def database_locked(
             yield _Watch(connection, location, clock).guard
         finally:
             connection.invalidate()  # closes it at once, also where the server is gone
+
+
+def database_driver(location: Location, study_name: str) -> str:
+    """Return who holds a study in a shared database, nothing where nobody does; only asks."""
+    with _engine(location).connect() as connection:
+        return _holder(connection, _key(study_name))
+
+
+def _engine(location: Location) -> Engine:
+    name = f"search process {os.getpid()} on {platform.node()}"
+    return create_engine(
+        location.bare,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={**connect_arguments(location), "application_name": name[:63]},
+    )
+
+
+def _key(study_name: str) -> int:
+    return int.from_bytes(hashlib.sha256(study_name.encode()).digest()[:8], signed=True)
 
 
 class _Watch:
@@ -148,7 +196,7 @@ class _Watch:
 
 
 def _holder(connection: Connection, key: int) -> str:
-    """Say who holds an advisory lock, as far as the server tells."""
+    """Say who holds an advisory lock, as far as the server tells; nothing where nobody does."""
     query = text(
         "SELECT application_name, client_addr FROM pg_stat_activity JOIN pg_locks USING (pid)"
         " WHERE locktype = 'advisory' AND granted AND objsubid = 1"
@@ -157,7 +205,9 @@ def _holder(connection: Connection, key: int) -> str:
     )
     halves = {"high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}
     row = connection.execute(query, halves).first()
-    if row is None or not row.application_name:
+    if row is None:
+        return ""
+    if not row.application_name:
         return "another driver"
     place = f" (address {row.client_addr})" if row.client_addr else ""
     return f"{row.application_name}{place}"

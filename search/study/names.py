@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from seresnet.errors import ConfigError
 
 # A name becomes a folder and a cell of a table: no separator, no leading dash, nothing invisible.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "must be 1 to 64 letters, digits, `.`, `_` or `-`, the first a letter or digit"
 
 
 def is_name(text: str) -> bool:
     """Return whether `text` may name a study or a recipe."""
-    return _NAME.fullmatch(text) is not None
+    return NAME.fullmatch(text) is not None
 
 
 def check_name(text: str) -> str:

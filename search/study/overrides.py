@@ -9,7 +9,7 @@ from seresnet.config import TrainConfig
 
 Scalar = bool | int | float | str
 
-_FIELDS = {
+OVERRIDABLE = {
     name: kind
     for name, kind in get_type_hints(TrainConfig).items()
     if name not in ("epochs", "seed", "channels", "mean", "std")
@@ -24,7 +24,7 @@ def overridden(config: TrainConfig, overrides: Mapping[str, Scalar]) -> TrainCon
         ValueError: as `TrainConfig` does.
     """
     values: dict[str, Any] = {
-        k: float(v) if _FIELDS[k] is float else v for k, v in overrides.items()
+        k: float(v) if OVERRIDABLE[k] is float else v for k, v in overrides.items()
     }
     return dataclasses.replace(config, **values)
 
@@ -50,12 +50,12 @@ def override_problems(
 def _broken_rule(name: str, value: Scalar, space: Collection[str]) -> str:
     if name in ("epochs", "seed"):
         return f"must be left to retrain.epochs and retrain.seeds, got {value}"
-    if name not in _FIELDS:
-        near = did_you_mean(name, _FIELDS)
+    if name not in OVERRIDABLE:
+        near = did_you_mean(name, OVERRIDABLE)
         return f"must be a setting of TrainConfig that is one value{near}, got {value}"
     if name in space:
         return f"must be the winner's, because space.{name} is searched, got {value}"
-    kind = _FIELDS[name]
+    kind = OVERRIDABLE[name]
     if kind is bool and not isinstance(value, bool):
         return f"must be true or false, got {value}"
     if kind in (int, float):

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from search.study.ledger import Ledger
-from search.study.records import TrialRecord, baseline_value, incumbent
+from search.study.records import TrialRecord, gain_of, incumbent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +36,6 @@ def progress_of(ledger: Ledger) -> Progress:
     trials = ledger.trials
     max_epochs = ledger.config.study.max_epochs
     num_trials = max(ledger.config.study.num_trials, len(trials))
-    best, baseline = incumbent(trials), baseline_value(trials)
-    gain = None
-    if best is not None and best.value is not None and baseline is not None:
-        gain = best.value - baseline
     done = sum(len(t.epochs) for t in trials)
     left = sum(max_epochs - len(t.epochs) for t in trials if not t.is_finished)
     left += (num_trials - len(trials)) * max_epochs
@@ -50,8 +46,8 @@ def progress_of(ledger: Ledger) -> Progress:
         num_trials=num_trials,
         states=dict(Counter("PAUSED" if t.is_paused else t.state for t in trials)),
         running=running,
-        incumbent=best,
-        gain=gain,
+        incumbent=incumbent(trials),
+        gain=gain_of(trials),
         epochs_done=done,
         epochs_most=int(min(done + left, ledger.limits.epochs_most)),
         max_epochs=max_epochs,

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,13 +27,14 @@ def record_start(
         path: `provenance.json`.
         ledger: the study.
         data: hashes of the images and the split; plain JSON values.
-        command: as it was typed.
+        command: as it was typed. What lies beside the results folder is named from there: the study
+            folder holds no path of its own, and can be moved.
         stored_in: where the study lies, without secrets.
     """
     starts = _starts(path)
     start = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
+        "command": _portable(command, path.parent),
         **code_version(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
         "hardware": hardware(),
@@ -58,6 +60,13 @@ def packings(path: Path) -> list[object]:
     """Return what `record_packing` has added to the starts, newest first; as it stands there."""
     starts = [start for start in _starts(path) if isinstance(start, dict)]
     return [start["packing"] for start in reversed(starts) if "packing" in start]
+
+
+def _portable(command: str, folder: Path) -> str:
+    for place in {folder.absolute(), folder.resolve()}:
+        root = re.escape(f"{str(place.parent.parent).rstrip('/')}/")
+        command = re.sub(rf"(?<![\w.-]){root}", "", command)
+    return command
 
 
 def _starts(path: Path) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from search.study.errors import RECOVER, DamagedStudyError
@@ -89,6 +90,8 @@ class TrialRecord:
     error_kind: str = ""
     error: str = ""
     host: Host | None = None
+    began: datetime | None = field(default=None, compare=False)
+    """When it was suggested, in the driver's local time; tables do not tell."""
 
     @property
     def id(self) -> str:
@@ -144,6 +147,14 @@ def baseline_value(trials: Sequence[TrialRecord]) -> float | None:
     return complete[0].value if complete else None
 
 
+def gain_of(trials: Sequence[TrialRecord]) -> float | None:
+    """Return the incumbent's validation accuracy less the baseline's, once both are known."""
+    best, baseline = incumbent(trials), baseline_value(trials)
+    if best is None or best.value is None or baseline is None:
+        return None
+    return best.value - baseline
+
+
 def read_record(trial: "FrozenTrial") -> TrialRecord:
     """Return a trial of the study as a record; see `events_of` for what counts.
 
@@ -152,7 +163,10 @@ def read_record(trial: "FrozenTrial") -> TrialRecord:
     """
     attributes = trial.user_attrs
     record = TrialRecord(
-        number=trial.number, params=dict(trial.params), attempts=attributes.get("attempts", 0)
+        number=trial.number,
+        params=dict(trial.params),
+        attempts=attributes.get("attempts", 0),
+        began=trial.datetime_start,
     )
     host = attributes.get("host")
     try:

@@ -72,7 +72,7 @@ class Budget:
     max_failed: int | Literal["auto"] = "auto"
     """Failed trials that end a search, diverged ones apart; >= 1, auto: 5 or a fifth of all."""
     max_total_epochs: int | Literal["none"] = "none"
-    """Epochs of all trials together; must pay for baseline and recipes whole."""
+    """Epochs of all trials together; >= 1, must pay for baseline and recipes whole."""
     max_hours: float | Literal["none"] = "none"
     """Wall clock of the search, all starts together, the retraining apart; hours, > 0."""
 
@@ -138,7 +138,7 @@ class PrunerConfig:
     """Who stops weak trials early: the section `pruner`."""
 
     name: Literal["asha", "none"] = "asha"
-    """ASHA at the rungs of `rungs.rung_epochs`, or nobody."""
+    """Asynchronous successive halving at the rungs (ASHA), or nobody."""
     rungs: Literal["auto", "fixed"] = "auto"
     """First rung at `study.min_epochs`, or where whole curves say, there at the earliest."""
     num_exempt: int = 8
@@ -189,7 +189,7 @@ class ConfirmConfig:
     seeds: tuple[int, ...] = (11, 12, 13)
     """One run each of every configuration, paired; unique, at least two, [0, 2**32)."""
     epochs: int | Literal["auto"] = "auto"
-    """Length of the schedule; epochs, beyond the longest warm-up, auto: study.max_epochs."""
+    """Length of the schedule; epochs, >= 1, beyond the longest warm-up; auto: study.max_epochs."""
 
     def __post_init__(self) -> None:
         epochs = 1 if self.epochs == "auto" else self.epochs
@@ -205,7 +205,7 @@ class RetrainConfig:
     """How the winner is trained to completion: the section `retrain`."""
 
     epochs: int = 250
-    """Length of the schedule; epochs, beyond the longest warm-up."""
+    """Length of the schedule; epochs, >= 1, beyond the longest warm-up."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run each; the submission is the first's; unique, at least one, [0, 2**32)."""
     train: dict[str, Scalar] = field(default_factory=dict)

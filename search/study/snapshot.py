@@ -6,13 +6,12 @@ from datetime import datetime
 
 from search.study.ablation import Ablation
 from search.study.confirmation import Confirmation
-from search.study.dataset import sizes
-from search.study.events import history
+from search.study.events import order_of
 from search.study.folder import StudyFolder
 from search.study.header import load_study, refuse_damage
 from search.study.ledger import Ledger
 from search.study.progress import Progress, progress_of
-from search.study.reading import read
+from search.study.reading import read, without_collections
 from search.study.records import TrialRecord, baseline_value, incumbent
 from search.study.space import StudyConfig
 from search.study.winner import ablation_of, confirmation_of, winner
@@ -70,7 +69,7 @@ class Snapshot:
     @property
     def num_val(self) -> int:
         """Validation images that each trial is judged on."""
-        return sizes(self.config.data)[1]
+        return self.config.data.num_val
 
 
 def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
@@ -85,7 +84,7 @@ def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
         DamagedStudyError: it holds something else than was stored.
         UserError: its database cannot be read.
     """
-    with read(folder, flag) as (storage, name):
+    with without_collections(), read(folder, flag) as (storage, name):
         study = load_study(storage, name)
         refuse_damage(study)
         ledger = Ledger.load(storage, study_name=name)
@@ -96,7 +95,7 @@ def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
             folder=folder,
             config=ledger.config,
             trials=ledger.trials,
-            order=[(event.number, event.epoch) for event in history(stored) if event.epoch],
+            order=order_of(stored),
             spans={
                 trial.number: Span(trial.datetime_start, trial.datetime_complete)
                 for trial in stored

@@ -35,10 +35,11 @@ __all__ = [
 
 SERESNET = "seresnet"
 """The trainable of a study file; `search.api` takes others."""
-_MAY_CHANGE = (
+MAY_CHANGE = (
     "study.num_trials", "study.max_failed", "study.max_total_epochs", "study.max_hours",
     "resources.", "confirm.", "retrain.",
 )  # fmt: skip
+"""Keys, and sections, that may be other at a later start of the same study."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +166,7 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     return [
         f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
         for key in dict.fromkeys([*before, *after])
-        if before.get(key, "absent") != after.get(key, "absent") and not key.startswith(_MAY_CHANGE)
+        if before.get(key, "absent") != after.get(key, "absent") and not key.startswith(MAY_CHANGE)
     ]
 
 

@@ -7,7 +7,7 @@ a message, not to Ray's processes.
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +151,12 @@ def sqlite_storage(path: Path) -> BaseStorage:
     return open_storage(Location.of_file(path))
 
 
-def open_storage(location: Location) -> BaseStorage:
+def open_storage(location: Location, options: Mapping[str, Any] | None = None) -> BaseStorage:
     """Return Optuna's storage; its tables are made where they are missing.
+
+    Args:
+        location: of the study.
+        options: of SQLAlchemy's engine, beside or in place of ours.
 
     Raises:
         ForeignVersionError: the tables are of another version of Optuna.
@@ -167,7 +171,7 @@ def open_storage(location: Location) -> BaseStorage:
         # A connection that a server's restart has cut is made anew, not met in mid-search.
         kwargs = {"pool_pre_ping": True, "connect_args": connect_arguments(location)}
     try:
-        return RDBStorage(url, engine_kwargs=kwargs)
+        return RDBStorage(url, engine_kwargs={**kwargs, **(options or {})})
     except RuntimeError as error:  # of Optuna's check of its tables' version
         raise ForeignVersionError(
             f"{location.masked}: {error}", "use the version of Optuna that made the study"

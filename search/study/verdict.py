@@ -10,7 +10,6 @@ from functools import cache
 from statistics import fmean
 
 import numpy as np
-from scipy import optimize, special, stats
 
 ERROR_RATE = 0.05
 """Of a whole confirmation: how often it may call a winner better that is not."""
@@ -97,6 +96,8 @@ def dunnett(num: int, degrees: int, rate: float = ERROR_RATE) -> float:
 
     Source: C. W. Dunnett 1955, https://doi.org/10.2307/2281208, tables 1a and 1b.
     """
+    from scipy import optimize, special, stats  # half a second, which readers need not wait for
+
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     probabilities, shares = (nodes + 1) / 2, weights / 2
     noise = np.sqrt(stats.chi2.ppf(probabilities, degrees) / degrees)[:, None]

@@ -3,10 +3,39 @@
 from search.study.ledger import Ledger
 from search.study.modeller import describe_modeller
 from search.study.progress import describe_budget, progress_of
-from search.study.records import TrialRecord, baseline_value
+from search.study.records import baseline_value
+from search.view.formats import Row
 from search.view.table import aligned
 
 _NUM_SHOWN = 5
+
+
+def best_rows(ledger: Ledger) -> list[Row]:
+    """Return the best trials at full budget, with their gain; columns as in `trials.csv`."""
+    baseline = baseline_value(ledger.trials)
+    values = [(t.value, t) for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
+    best = sorted(values, key=lambda each: (-each[0], each[1].number))[:_NUM_SHOWN]
+    return [
+        {
+            "trial": trial.id,
+            "name": trial.name,
+            "val_accuracy": value,
+            "gain": None if baseline is None else value - baseline,
+            **{name: trial.params[name] for name in ledger.config.space},
+        }
+        for value, trial in best
+    ]
+
+
+def record_of(ledger: Ledger) -> dict[str, object]:
+    """Return a study as a whole for a program."""
+    progress = progress_of(ledger)
+    return {
+        "trials": best_rows(ledger),
+        "states": dict(progress.states),
+        "epochs": progress.epochs_done,
+        **_sentences(ledger),
+    }
 
 
 def describe_study(ledger: Ledger) -> str:
@@ -14,26 +43,32 @@ def describe_study(ledger: Ledger) -> str:
 
     A last line says how to go on where the budget is used.
     """
-    baseline = baseline_value(ledger.trials)
-    complete = [t for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
-    best = sorted(complete, key=lambda t: (-(t.value or 0), t.number))[:_NUM_SHOWN]
-    params = list(ledger.config.space)
-    rows = [["trial", "name", "val_accuracy", "gain", *params]]
-    rows += [_row(trial, baseline, params) for trial in best]
-    chosen = {
-        "sampler": describe_modeller(ledger.config),
-        "rungs": ledger.rules.describe_choice(ledger.trials),
-    }
-    said = [f"{name}: {sentence}" for name, sentence in chosen.items() if sentence]
-    last = filter(None, [*said, describe_budget(ledger)])
+    rows = [["trial", "name", "val_accuracy", "gain", *ledger.config.space]]
+    rows += [_row(row) for row in best_rows(ledger)]
+    sentences = _sentences(ledger)
+    last = [f"{name}: {sentences[name]}" for name in ("sampler", "rungs") if sentences[name]]
+    last += filter(None, [sentences["budget"]])
     return "\n".join([*aligned(rows), _totals(ledger), *last])
 
 
-def _row(trial: TrialRecord, baseline: float | None, params: list[str]) -> list[str]:
-    assert trial.value is not None  # only complete trials are shown
-    gain = "" if baseline is None else f"{trial.value - baseline:+.4f}"
-    settings = [f"{trial.params[name]:.4g}" for name in params]
-    return [trial.id, trial.name or "-", f"{trial.value:.4f}", gain, *settings]
+def _row(row: Row) -> list[str]:
+    trial, name, value, gain, *settings = row.values()
+    return [
+        str(trial),
+        str(name) or "-",
+        f"{value:.4f}",
+        "" if gain is None else f"{gain:+.4f}",
+        *(f"{setting:.4g}" for setting in settings),
+    ]
+
+
+def _sentences(ledger: Ledger) -> dict[str, str]:
+    """Return what a study chose itself, and how to go on; empty where there is nothing to say."""
+    return {
+        "sampler": describe_modeller(ledger.config),
+        "rungs": ledger.rules.describe_choice(ledger.trials),
+        "budget": describe_budget(ledger),
+    }
 
 
 def _totals(ledger: Ledger) -> str:

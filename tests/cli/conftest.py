@@ -39,7 +39,7 @@ class Trained(list):
         luck = math.sin(13 * config.seed + 5 * config.warmup_epochs + 90 * config.dropout)
         return 0.9 - config.dropout + 0.001 * luck
 
-    def train_jobs(self, jobs, train, val, granted, observe, **_):
+    def train_jobs(self, jobs, train, val, granted, observer, **_):
         for job in jobs:
             if f"interrupt {job.folder.name}" in self:
                 self.remove(f"interrupt {job.folder.name}")
@@ -48,7 +48,7 @@ class Trained(list):
             self.configs[job.folder.name] = job.config
             accuracy = self.accuracy(job.config)
             fakes.finish(job, accuracy=accuracy)
-            observe(job, fakes.result(job.config.epochs, accuracy))
+            observer.trained(job, fakes.result(job.config.epochs, accuracy))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from search.study.space import load_study
 
 COMMANDS = [
     "search.tune", "search.retrain", "search.confirm", "search.ablate", "search.submit",
-    "search.replay", "search.report",
+    "search.replay", "search.report", "search.status",
 ]  # fmt: skip
 HEAVY = ("torch", "ray", "pandas", "optuna", "numpy", "yaml", "pydantic", "rich")
 
@@ -64,6 +64,11 @@ def test_a_dry_run_prints_a_study_file_that_loads_back_equal(study_file, workpla
         "# retrain: 2 epochs (1 seeds x 2)",
     ]
     assert list(workplace.iterdir()) == []
+
+
+def test_a_dry_run_prints_a_study_file_and_nothing_else(study_file, capsys):
+    assert tune.main(["--space", str(study_file), "--dry-run", "--format", "json"]) == 2
+    assert "--format: must not stand beside --dry-run" in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_what_a_confirmation_costs(study_file, capsys, timed):

@@ -1,5 +1,7 @@
 """`search.confirm` as a command, on made-up trainings."""
 
+import csv
+import io
 import json
 import shlex
 
@@ -39,7 +41,8 @@ def test_a_confirmation_prints_its_table_and_verdict_and_leaves_its_files(
     config = load_study(folder.study_file)
     assert (config.confirm.top, config.confirm.seeds, config.confirm.epochs) == (1, (11, 12), 2)
     (start,) = json.loads(folder.provenance.read_text())["starts"]
-    assert start["command"] == f"python -m search.confirm {shlex.join(command)}"
+    typed = shlex.join(["--study", "results/tiny", *command[2:]])
+    assert start["command"] == f"python -m search.confirm {typed}"
 
 
 def test_settings_of_the_retraining_alone_compare_nothing(command, folder, trained):
@@ -177,3 +180,20 @@ def test_a_bad_flag_is_refused_by_name(folder, trained, capsys, flags, complaint
 def test_a_folder_without_a_study_cannot_be_confirmed(tmp_path, capsys):
     assert confirm.main(["--study", str(tmp_path / "nothing")]) == 2
     assert "nothing: holds no study" in capsys.readouterr().err
+
+
+def test_what_a_program_reads_is_the_table_alone_or_all_of_it(command, folder, trained, capsys):
+    assert confirm.main([*command, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [row["trial"] for row in record["trials"]] == ["t0001", "t0000"]
+    kept = json.loads(folder.confirmation.read_text())
+    assert {**record["confirmation"], "sha256": kept["sha256"]} == kept
+    assert record["ablation"] is None
+    assert record["products"][-1] == str(folder.path / "confirm.csv")
+    assert confirm.main([*command, "--format", "csv"]) == 0
+    told = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(told.out)))
+    assert [(row["trial"], float(row["gain"])) for row in rows] == [
+        ("t0001", 0.2 - 0.1), ("t0000", 0.0),
+    ]  # fmt: skip
+    assert "done already" in told.err

@@ -46,16 +46,17 @@ def trained(monkeypatch):
     """Trains in this process what would go to Ray; lists what was trained, by name."""
     names, diverging = [], set()
 
-    def train_jobs(jobs, train, val, granted, observe, *, on_diverged):
+    def train_jobs(jobs, train, val, granted, observer, *, on_diverged):
         for job in jobs:
             names.append(job.folder.name)
             if job.folder.name in diverging:
                 running.claim(job.folder, job.owner)
                 on_diverged(job, DivergedError(1, "loss not finite"))
+                observer.diverged(job)
                 continue
             places = {"folder": job.folder, "device": torch.device("cpu")}
             for result in running.run(job.config, train, val, provenance=job.provenance, **places):
-                observe(job, result)
+                observer.trained(job, result)
 
     monkeypatch.setattr(contest, "train_jobs", train_jobs)
     monkeypatch.setattr(contest, "widen", lambda granted, num: granted)
@@ -69,7 +70,7 @@ ALL = ["t0001-seed11", "t0000-seed11", "t0001-seed12", "t0000-seed12"]
 @pytest.fixture
 def confirm(study_dir, ledger, dataset, trained):
     """A function that confirms and returns what came out."""
-    return lambda: confirm_top(study_dir, ledger, dataset, GRANT, lambda *_: None)
+    return lambda: confirm_top(study_dir, ledger, dataset, GRANT, fakes.Audience())
 
 
 def test_each_configuration_is_trained_with_each_seed_and_judged_on_the_validation_part(
@@ -128,19 +129,32 @@ def test_other_schedules_are_trained_anew_with_a_warning(confirm, ledger, traine
 def test_an_interruption_costs_no_run(confirm, study_dir, ledger, dataset, trained):
     """Equal to a confirmation that nothing happened to, but for its date."""
 
-    def killed(job, result):
-        if len(trained.names) == 3 and result.epoch == 2:
-            raise KeyboardInterrupt
+    class Killer(fakes.Audience):
+        def trained(self, job, result):
+            if len(trained.names) == 3 and result.epoch == 2:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        confirm_top(study_dir, ledger, dataset, GRANT, killed)
+        confirm_top(study_dir, ledger, dataset, GRANT, Killer())
     assert not study_dir.confirmation.exists()
     assert winner(study_dir, ledger).id == "t0001"
     found = confirm()
     assert trained.names == [*ALL[:3], *ALL[2:]]
     whole = dataclasses.replace(study_dir, path=study_dir.path.parent / "whole")
-    expected = confirm_top(whole, ledger, dataset, GRANT, lambda *_: None)
+    expected = confirm_top(whole, ledger, dataset, GRANT, fakes.Audience())
     assert dataclasses.replace(found, made="") == dataclasses.replace(expected, made="")
+
+
+def test_whoever_watches_is_told_what_belongs_to_the_stage_and_what_is_left(
+    confirm, study_dir, ledger, dataset, trained
+):
+    trained.diverging.add("t0000-seed12")
+    first, again = fakes.Audience(), fakes.Audience()
+    confirm_top(study_dir, ledger, dataset, GRANT, first)
+    assert (first.jobs, first.unfinished, first.ends) == (ALL, ALL, ["t0000-seed12"])
+    assert first.epochs == [(name, epoch) for name in ALL[:3] for epoch in (1, 2)]
+    confirm_top(study_dir, ledger, dataset, GRANT, again)
+    assert (again.jobs, again.unfinished, again.epochs) == (ALL, [], [])
 
 
 def test_a_run_that_diverges_is_noted_once_and_the_others_go_on(
@@ -185,5 +199,5 @@ def test_a_divergence_of_another_run_is_none(study_dir, ledger, dataset, trained
     job.folder.mkdir(parents=True)
     (job.folder / "diverged.json").write_text(text)
     assert not is_done(job)
-    carry_out([job], dataset, GRANT, lambda *_: None)
+    carry_out([job], dataset, GRANT, fakes.Audience())
     assert 0 <= outcome(job) <= 1

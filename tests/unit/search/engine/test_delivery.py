@@ -4,6 +4,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 import fakes
+from fakes import Audience
 from search.engine import delivery, retraining
 from search.engine.delivery import is_stale, retrain_winner, unfinished_jobs
 from search.engine.grants import Grant
@@ -125,7 +126,7 @@ def retrained(monkeypatch):
 
 def test_a_stale_training_is_deleted_with_a_warning(trained, ledger, dataset, retrained, caplog):
     run(ledger, 0.9)
-    retrain_winner(trained, ledger, dataset, GRANT, print)
+    retrain_winner(trained, ledger, dataset, GRANT, Audience())
     assert [j.config.seed for j in retrained] == [4, 9]
     assert not trained.retrain(4).exists()
     assert [m.split()[0] for m in caplog.messages] == ["seed4", "seed9"]
@@ -138,14 +139,14 @@ def test_an_interrupted_training_keeps_its_checkpoints(
     job, _ = unfinished_jobs(study_dir, ledger, dataset)
     claim(job.folder, job.owner)
     (job.folder / "checkpoints").mkdir()
-    retrain_winner(study_dir, ledger, dataset, GRANT, print)
+    retrain_winner(study_dir, ledger, dataset, GRANT, Audience())
     assert (job.folder / "checkpoints").is_dir()
     assert holder(job.folder) == job.owner
     assert caplog.messages == []
 
 
 def test_a_finished_retraining_starts_nothing(trained, ledger, dataset, retrained):
-    retrain_winner(trained, ledger, dataset, GRANT, print)
+    retrain_winner(trained, ledger, dataset, GRANT, Audience())
     assert retrained == []
 
 
@@ -161,11 +162,11 @@ def test_a_kill_while_a_stale_training_is_deleted_blocks_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(retraining.shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
+            retrain_winner(trained, ledger, dataset, GRANT, Audience())
     assert not trained.retrain(4).exists()
     started = []
     monkeypatch.setattr(delivery, "train_jobs", lambda jobs, *_: started.extend(jobs))
-    retrain_winner(trained, ledger, dataset, GRANT, lambda *_: None)
+    retrain_winner(trained, ledger, dataset, GRANT, Audience())
     assert [job.folder.name for job in started] == ["seed4", "seed9"]
     assert not list(trained.path.glob("retrain/.stale-*"))
 

@@ -1,5 +1,7 @@
 """What is told of a trial that failed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -37,6 +39,12 @@ def raised(error):
             id="other",
         ),
         pytest.param(
+            ValueError("results/reg/checkpoints/t0001: no room"),
+            "exception",
+            "ValueError: checkpoints/t0001: no room (test_trial_errors.py:",
+            id="of-a-file-of-the-study",
+        ),
+        pytest.param(
             AssertionError(),
             "exception",
             "AssertionError: no message (test_trial_errors.py:",
@@ -45,15 +53,15 @@ def raised(error):
     ],
 )
 def test_an_error_becomes_one_line_with_its_kind(error, kind, text):
-    failure = classify(raised(error))
+    failure = classify(raised(error), Path("results/reg"))
     assert failure.kind == kind
     assert failure.error.startswith(text)
     assert len(failure.error.splitlines()) == 1
 
 
 def test_only_what_nobody_foresaw_is_logged_with_its_traceback(caplog):
-    classify(raised(DivergedError(1, "loss not finite")))
+    classify(raised(DivergedError(1, "loss not finite")), Path("results/reg"))
     assert caplog.records == []
-    classify(raised(ValueError("odd")))
+    classify(raised(ValueError("odd")), Path("results/reg"))
     assert "ValueError: odd" in caplog.text
     assert "Traceback" in caplog.text

@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -8,8 +9,9 @@ import sys
 import pytest
 from optuna.storages import InMemoryStorage
 
+from search.study import lock
 from search.study.errors import MachineError
-from search.study.lock import database_locked, locked
+from search.study.lock import database_locked, driver_of, locked
 from search.study.storage import Location
 
 HOLD = """\
@@ -120,3 +122,34 @@ def test_a_file_needs_no_lock_beside_that_of_its_folder(tmp_path):
         first(InMemoryStorage())
         second(InMemoryStorage())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_drives_a_study_is_told_while_it_does(tmp_path):
+    assert driver_of(tmp_path) == ""
+    assert list(tmp_path.iterdir()) == []  # nothing is made by asking
+    with holder(tmp_path) as process:
+        mark = (tmp_path / ".lock").read_bytes()
+        assert driver_of(tmp_path).startswith(f"process {process.pid} on {platform.node()} since")
+        assert (tmp_path / ".lock").read_bytes() == mark
+    assert driver_of(tmp_path) == ""
+
+
+def test_who_drives_a_study_is_not_known_where_the_lock_cannot_be_opened(tmp_path):
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    assert driver_of(tmp_path) is None
+
+
+def test_a_driver_waits_for_a_glance_at_its_lock(tmp_path, monkeypatch):
+    (tmp_path / ".lock").touch()
+    glance = (tmp_path / ".lock").open()
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        glance.close()
+
+    monkeypatch.setattr(lock.time, "sleep", sleep)
+    with locked(tmp_path):
+        assert driver_of(tmp_path)
+    assert len(waits) == 1

@@ -50,6 +50,26 @@ def test_the_facts_of_a_study_are_recorded(path, ledger):
     assert {"commit", "dirty"} < set(start)
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("--study {}/a b/results/reg", "--study results/reg"),
+        ("'--study={}/a b/results/reg' -v", "'--study=results/reg' -v"),
+        ("--space '{}/a b/spaces/x.yaml' --data /data", "--space 'spaces/x.yaml' --data /data"),
+        ("--storage 'sqlite:///{}/a b/results/reg/study.db'",
+         "--storage 'sqlite:///results/reg/study.db'"),
+        ("--data {}/elsewhere --test /mnt{}/a b/x", "--data {}/elsewhere --test /mnt{}/a b/x"),
+        ("--study results/reg", "--study results/reg"),
+    ],
+)  # fmt: skip
+def test_what_lies_beside_the_results_is_named_from_there(tmp_path, ledger, typed, kept):
+    path = tmp_path / "a b" / "results" / "reg" / "provenance.json"
+    command = typed.replace("{}", str(tmp_path))
+    record_start(path, ledger, DATA, command=command, stored_in="sqlite:///study.db")
+    (start,) = json.loads(path.read_text())["starts"]
+    assert start["command"] == kept.replace("{}", str(tmp_path))
+
+
 def test_starts_accumulate_and_the_first_stay_as_they_were(path, ledger):
     for command in ("first", "second", "third"):
         before = json.loads(path.read_text())["starts"] if path.exists() else []

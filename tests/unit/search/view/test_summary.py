@@ -7,7 +7,7 @@ from fakes import run
 from search.study.ledger import Ledger
 from search.study.policies import with_budget
 from search.study.progress import progress_of
-from search.view.summary import describe_study
+from search.view.summary import best_rows, describe_study, record_of
 
 
 @pytest.fixture
@@ -86,3 +86,17 @@ def test_a_study_without_a_complete_trial_has_its_totals(ledger):
     run(ledger, 0.5)
     (totals,) = describe_study(ledger).splitlines()[1:]
     assert totals == "2 trials (1 FAIL, 1 RUNNING), 2 epochs of 8 without stopping"
+
+
+def test_rows_for_programs_are_the_same_trials_with_numbers_in_full(ledger):
+    run(ledger, 0.1, 0.2, 0.3, 0.1)
+    run(ledger, 0.1, 0.2, 0.3, 0.2 + 1e-9)
+    assert best_rows(ledger) == [
+        {"trial": "t0001", "name": "plain", "val_accuracy": 0.2 + 1e-9,
+         "gain": 0.2 + 1e-9 - 0.1, "dropout": 0.0, "warmup_epochs": 0.0},
+        {"trial": "t0000", "name": "baseline", "val_accuracy": 0.1,
+         "gain": 0.0, "dropout": 0.2, "warmup_epochs": 1.0},
+    ]  # fmt: skip
+    record = record_of(ledger)
+    assert record["trials"] == best_rows(ledger)
+    assert (record["states"], record["epochs"]) == ({"COMPLETE": 2}, 8)
