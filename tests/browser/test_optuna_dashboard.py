@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import fakes
 from fakes import CONFIG, HOST, IMAGES, result, run
@@ -20,13 +19,7 @@ from search.study.folder import StudyFolder, opened
 from search.study.policies import with_budget
 from seresnet.files import sha256_of
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
+pytestmark = pytest.mark.browser
 PATIENCE = 120  # seconds: a machine that trains besides may be slow
 TRIALS = "studies/1?after=0"
 STATES = {"COMPLETE": "Complete", "PRUNED": "Pruned", "FAIL": "Fail", "RUNNING": "Running"}
@@ -61,7 +54,7 @@ def dashboard(folder, log):
 
 
 @contextlib.contextmanager
-def page(address):
+def page(browser, address):
     """A page of Chromium that reaches the dashboard and nothing else; and what it asked for."""
     elsewhere = []
 
@@ -69,16 +62,14 @@ def page(address):
         elsewhere.append(route.request.url)
         route.abort()
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            context = browser.new_context(viewport={"width": 1280, "height": 1000})
-            context.route(lambda url: not url.startswith((address, "data:", "blob:")), refuse)
-            context.set_default_timeout(1000 * PATIENCE)
-            expect.set_options(timeout=1000 * PATIENCE)
-            yield context.new_page(), elsewhere
-        finally:
-            browser.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    try:
+        context.route(lambda url: not url.startswith((address, "data:", "blob:")), refuse)
+        context.set_default_timeout(1000 * PATIENCE)
+        expect.set_options(timeout=1000 * PATIENCE)
+        yield context.new_page(), elsewhere
+    finally:
+        context.close()
 
 
 def api(address, path):
@@ -155,11 +146,13 @@ def test_it_reads_on_while_a_driver_writes_and_ends_with_what_the_study_holds(fo
         assert [seen(trial)["name"] for trial in trials] == ["baseline", "bare"]
 
 
-def test_its_pages_show_names_states_and_intermediate_values_and_fetch_nothing(folder, tmp_path):
+def test_its_pages_show_names_states_and_intermediate_values_and_fetch_nothing(
+    folder, tmp_path, browser
+):
     with (
         opened(folder, CONFIG, IMAGES) as ledger,
         dashboard(folder, tmp_path / "log") as address,
-        page(address) as (tab, elsewhere),
+        page(browser, address) as (tab, elsewhere),
     ):
         run(ledger, 0.5, 0.55, 0.58, 0.6)
         run(ledger, 0.4, 0.45, 0.5, 0.52)

@@ -38,6 +38,16 @@ def test_the_study_is_looked_for_where_the_command_has_it(tmp_path, monkeypatch)
     assert asked == [[sys.executable, "-m", "search.report", *flags]]
 
 
+def test_the_page_passes_none_of_the_places_that_a_test_counts(tmp_path, monkeypatch):
+    log = tmp_path / "places.txt"
+    monkeypatch.setenv("SEARCH_FAILPOINT_LOG", str(log))
+    monkeypatch.setenv("SEARCH_FAILPOINT", "after-value:1")
+    folder = studies.single(tmp_path / "one")
+    draw(folder.path, None)
+    assert folder.report.exists()
+    assert not log.exists()
+
+
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
