@@ -1,21 +1,32 @@
 import re
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import studies
 
 from contrast import CONTRAST
 from search.study.checks.battery import run_checks
+from search.study.folder import StudyFolder
 from search.study.importance import importances
 from search.study.snapshot import take_snapshot
 from search.view.page.page import verdict_page
 
 pytestmark = pytest.mark.browser
 
+ROOT = Path(__file__).parents[2]
 SECTIONS = [
     "checks", "confirmation", "curves", "best", "settings", "importance", "parallel", "ablation",
     "workers", "mistakes", "trials", "config", "provenance", "reproduce",
 ]  # fmt: skip
+
+
+def make(kind, path):
+    """A study of this kind in a folder of its own."""
+    if kind == "published":
+        return StudyFolder(shutil.copytree(ROOT / "results" / "cpu-2core", path))
+    return getattr(studies, kind)(path)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +36,7 @@ def pages(tmp_path_factory):
 
     def page_of(kind, change=lambda snapshot: snapshot):
         if kind not in drawn:
-            snapshot = change(take_snapshot(getattr(studies, kind)(root / kind)))
+            snapshot = change(take_snapshot(make(kind, root / kind)))
             found = importances(snapshot.config, snapshot.trials)
             page = verdict_page(
                 snapshot, run_checks(snapshot, found=found), found, datetime.now(UTC)
@@ -52,8 +63,8 @@ def test_a_whole_study_is_readable(pages, watched, theme, width):
     assert [each for each in contrasts if each[0] < 4.5] == []
 
 
-@pytest.mark.parametrize("kind", ["running", "single", "failed", "empty"])
-def test_a_study_that_lacks_much_has_every_section(pages, watched, kind):
+@pytest.mark.parametrize("kind", ["published", "running", "single", "failed", "empty"])
+def test_every_section_is_there(pages, watched, kind):
     seen = watched(pages(kind)).draw_all()
     sections = seen.page.eval_on_selector_all(
         "section", "all => all.map(each => [each.id, each.innerText.length])"
