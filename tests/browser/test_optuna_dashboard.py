@@ -124,7 +124,7 @@ def test_it_reads_on_while_a_driver_writes_and_ends_with_what_the_study_holds(fo
             looks.append(sum(map(num_epochs, api(address, TRIALS)["trials"])))
 
     with (
-        opened(folder, with_budget(CONFIG, max_epochs=400), IMAGES) as ledger,
+        opened(folder, with_budget(CONFIG, max_epochs=10_000), IMAGES) as ledger,
         dashboard(folder, tmp_path / "log") as address,
     ):
         reader = threading.Thread(target=look, args=(address,))
