@@ -10,8 +10,6 @@ from search import cli
 
 if TYPE_CHECKING:
     from search.study.folder import StudyFolder
-    from search.study.records import TrialRecord
-    from search.study.space import StudyConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +78,10 @@ def _replay_with(arguments: Namespace) -> None:
     folder = StudyFolder(arguments.study)
     is_in_order = not _has_tables_alone(folder, arguments.storage)
     if is_in_order:
-        config, trials, order = _stored(folder, arguments.storage)
+        from search.study.snapshot import take_snapshot
+
+        stored = take_snapshot(folder, arguments.storage)
+        config, trials, order = stored.config, stored.trials, stored.order
     else:
         from search.results import read_records
 
@@ -98,22 +99,6 @@ def _has_tables_alone(folder: "StudyFolder", flag: str | None) -> bool:
     is_own = locate(flag, folder.database).is_at(folder.database)
     tables = (folder.study_file, folder.path / "trials.csv", folder.path / "epochs.csv")
     return is_own and not folder.database.exists() and all(path.is_file() for path in tables)
-
-
-def _stored(
-    folder: "StudyFolder", flag: str | None
-) -> "tuple[StudyConfig, list[TrialRecord], list[tuple[int, int]]]":
-    """Return a study's settings, trials, and (trial, epoch) of each result as it came in."""
-    from search.study.events import order_of
-    from search.study.header import load_study, refuse_damage, stored_config
-    from search.study.reading import read
-    from search.study.records import read_record
-
-    with read(folder, flag) as (storage, name):
-        study = load_study(storage, name)
-        refuse_damage(study)
-        trials = study.get_trials(deepcopy=False)
-        return stored_config(study), [read_record(trial) for trial in trials], order_of(trials)
 
 
 if __name__ == "__main__":

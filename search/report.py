@@ -80,13 +80,14 @@ def _write_one(arguments: Namespace) -> None:
     from search.study.folder import StudyFolder
     from search.study.reading import read
     from search.study.replay import replay
-    from search.study.snapshot import take_snapshot
+    from search.study.snapshot import snapshot_of
     from search.view.page.page import write_page
 
     folder = StudyFolder(arguments.study)
     with read(folder, arguments.storage) as (storage, name):
+        snapshot = snapshot_of(folder, storage, name)
         replayed = replay(storage, study_name=name, seconds=_REPLAY_SECONDS)
-    write_page(take_snapshot(folder, arguments.storage), replayed, folder.report)
+    write_page(snapshot, replayed, folder.report)
     cli.output(str(folder.report))
 
 

@@ -1,6 +1,8 @@
 """What one epoch of training brought; light, so that those who only read results need no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,3 +25,15 @@ class EpochResult:
     """Wall clock of training and evaluation."""
     images_per_second: float | None
     """Training images over the wall clock of training alone; None if not counted."""
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, str]) -> "EpochResult":
+        """Return what a row of a run's `epochs.csv` says; an empty cell is None.
+
+        Raises:
+            ValueError: a cell is no number.
+            KeyError: there is no column `epoch`.
+            TypeError: another column is missing, or none of ours.
+        """
+        numbers: dict[str, Any] = {k: float(v) if v else None for k, v in row.items()}
+        return cls(**{**numbers, "epoch": int(row["epoch"])})

@@ -172,12 +172,7 @@ def read_results(folder: Path) -> list[EpochResult]:
     """
     read_metrics(folder)
     with (folder / _EPOCHS).open(newline="") as file:
-        return [_as_result(row) for row in csv.DictReader(file)]
-
-
-def _as_result(row: Mapping[str, str]) -> EpochResult:
-    numbers: dict[str, Any] = {k: float(v) if v else None for k, v in row.items() if k != "epoch"}
-    return EpochResult(epoch=int(row["epoch"]), **numbers)
+        return [EpochResult.of_row(row) for row in csv.DictReader(file)]
 
 
 def _damaged(path: Path, reason: str) -> DamagedError:

@@ -11,6 +11,7 @@ from hypothesis import settings
 from search.study.folder import StudyFolder
 from search.study.forecast import Pace, Timing
 from search.study.space import StudyConfig, load_study
+from search.study.storage import VARIABLE
 from seresnet.config import TrainConfig
 from seresnet.data import Split
 from seresnet.synthetic import make_synthetic
@@ -43,6 +44,12 @@ confirm: {top: 0}
 def undrawn(monkeypatch: pytest.MonkeyPatch):
     """A command draws the page of its study in a process of its own: seconds, a hundred times."""
     monkeypatch.setattr("search.view.page.drawing.draw", lambda folder, storage: None)
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch: pytest.MonkeyPatch):
+    """Whoever runs the tests may have studies of their own on a server."""
+    monkeypatch.delenv(VARIABLE, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,9 @@ _LOW, _HIGH = 0.1, 0.9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BestOf:
-    """What the best of so many trials is."""
+class Gain:
+    """By how much the best of some trials exceeds the best of fewer."""
 
-    num_trials: int
     expected: float
     """Fraction."""
     low: float
@@ -37,25 +36,7 @@ def expected_best(values: Sequence[float]) -> list[float]:
     return [float(each) for each in _weights(len(array)) @ array]
 
 
-def best_of(values: Sequence[float], *, seed: int = 0) -> list[BestOf]:
-    """Return what the best of 1, 2, ... and all of some trials is, with its uncertainty.
-
-    Args:
-        values: of the trials, at least one, in any order.
-        seed: of the bootstrap.
-    """
-    weights, array = _weights(len(values)), np.array(values, dtype=float)
-    draws = weights @ _resampled(array, seed).T
-    low, high = np.quantile(draws, (_LOW, _HIGH), axis=1)
-    expected = weights @ np.sort(array)[::-1]
-    rows = zip(expected.tolist(), low.tolist(), high.tolist(), strict=True)
-    return [
-        BestOf(num_trials=k, expected=e, low=lower, high=upper)
-        for k, (e, lower, upper) in enumerate(rows, 1)
-    ]
-
-
-def gain_of_second_half(values: Sequence[float], *, seed: int = 0) -> BestOf:
+def gain_of_second_half(values: Sequence[float], *, seed: int = 0) -> Gain:
     """Return by how much the best of all exceeds the best of half of them, at least two.
 
     Args:
@@ -66,7 +47,7 @@ def gain_of_second_half(values: Sequence[float], *, seed: int = 0) -> BestOf:
     half = weights[-1] - weights[len(values) // 2 - 1]
     low, high = np.quantile(_resampled(array, seed) @ half, (_LOW, _HIGH))
     expected = float(half @ np.sort(array)[::-1])
-    return BestOf(num_trials=len(values), expected=expected, low=float(low), high=float(high))
+    return Gain(expected=expected, low=float(low), high=float(high))
 
 
 def _resampled(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

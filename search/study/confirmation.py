@@ -74,6 +74,16 @@ class Confirmation:
     earlier: list[dict[str, object]] = field(default_factory=list)
     """Date, terms, winner and sentence of each confirmation before this one."""
 
+    @property
+    def ranked(self) -> list[Entrant]:
+        """The configurations, the highest mean first, those without one last."""
+        return sorted(self.entrants, key=lambda e: -(e.mean if e.mean is not None else -1))
+
+    @property
+    def best(self) -> Entrant:
+        """The winner."""
+        return next(each for each in self.entrants if each.trial == self.winner)
+
 
 def conclude(
     ledger: Ledger,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.study.records import TrialRecord
+from search.study.records import TrialRecord, ranked
 from search.study.space import StudyConfig
 from seresnet.config import TrainConfig
 
@@ -62,9 +62,8 @@ def entrants(trials: Sequence[TrialRecord], top: int) -> list[TrialRecord]:
         top: how many of the best, the baseline counted where it is one of them.
     """
     baseline = trials[0]
-    complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
     found: list[TrialRecord] = []
-    for trial in sorted(complete, key=lambda t: (-(t.value or 0.0), t.number)):
+    for trial in ranked(trials):
         if all(trial.params != other.params for other in found):
             found.append(baseline if trial.params == baseline.params else trial)
     best = found[:top]

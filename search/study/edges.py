@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.study.records import TrialRecord
+from search.study.records import TrialRecord, ranked
 from search.study.searchable import value_rule
 from search.study.sections import Domain
 from search.study.space import StudyConfig
@@ -53,11 +53,10 @@ def edges_of(config: StudyConfig, trials: Sequence[TrialRecord], winner: TrialRe
         trials: of the study.
         winner: that is retrained.
     """
-    complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
+    complete = ranked(trials)
     if len(complete) < LEAST_BEST:
         return []
-    ranked = sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
-    best = ranked[: max(LEAST_BEST, math.ceil(len(complete) / _QUARTER))]
+    best = complete[: max(LEAST_BEST, math.ceil(len(complete) / _QUARTER))]
     found = []
     for name, domain in config.space.items():
         for is_upper in (False, True):

@@ -79,105 +79,95 @@ def _validation(snapshots: Sequence[Snapshot]) -> Check:
 
 
 def _training_images(snapshots: Sequence[Snapshot]) -> Check:
-    name, hashes = "same training images", _hashes(snapshots, "train_sha256")
-    if len(set(hashes)) == 1 and hashes[0]:
-        sentence = f"each trains on the same images, SHA-256 {hashes[0][:12]}"
-        return Check(name=name, status=Status.PASS, sentence=sentence)
-    sentence = "they train on different images, so a value is of the images too"
+    hashes = _hashes(snapshots, "train_sha256")
+    other = "they train on different images, so a value is of the images too"
     if "" in hashes:
-        sentence = "a study has kept no hash of its images, so nobody can tell"
-    advice = "compare gains over the baseline rather than values"
-    return Check(name=name, status=Status.WARNING, sentence=sentence, advice=advice)
+        other = "a study has kept no hash of its images, so nobody can tell"
+    return _judged(
+        "same training images",
+        is_fair=len(set(hashes)) == 1 and "" not in hashes,
+        fair=f"each trains on the same images, SHA-256 {hashes[0][:12]}",
+        unfair=other,
+        advice="compare gains over the baseline rather than values",
+    )
+
+
+def _judged(name: str, *, is_fair: bool, fair: str, unfair: str, advice: str) -> Check:
+    """Return a card that passes, or warns and says what to do."""
+    if is_fair:
+        return Check(name=name, status=Status.PASS, sentence=fair)
+    return Check(name=name, status=Status.WARNING, sentence=unfair, advice=advice)
 
 
 def _schedule(snapshots: Sequence[Snapshot]) -> Check:
-    name, lengths = "same schedule", [each.config.study.max_epochs for each in snapshots]
-    if len(set(lengths)) == 1:
-        sentence = f"a whole trial has {lengths[0]} epochs in each"
-        return Check(name=name, status=Status.PASS, sentence=sentence)
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence=f"whole trials differ in epochs: {_named(snapshots, lengths)}",
+    lengths = [each.config.study.max_epochs for each in snapshots]
+    return _judged(
+        "same schedule",
+        is_fair=len(set(lengths)) == 1,
+        fair=f"a whole trial has {lengths[0]} epochs in each",
+        unfair=f"whole trials differ in epochs: {_named(snapshots, lengths)}",
         advice="a longer schedule reaches more by itself: compare gains, not values",
     )
 
 
 def _baseline(snapshots: Sequence[Snapshot]) -> Check:
-    name, first = "same baseline", snapshots[0].config.baseline
-    if all(each.config.baseline == first for each in snapshots):
-        return Check(name=name, status=Status.PASS, sentence="gains are over the same settings")
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence="gains are over different settings",
+    first = snapshots[0].config.baseline
+    return _judged(
+        "same baseline",
+        is_fair=all(each.config.baseline == first for each in snapshots),
+        fair="gains are over the same settings",
+        unfair="gains are over different settings",
         advice="compare values, not gains",
     )
 
 
 def _settings(snapshots: Sequence[Snapshot]) -> Check:
     """Judge what no trial varies: network, batch, precision and the like."""
-    name = "same fixed settings"
     differing = differing_keys([each.config for each in snapshots])
     keys = [key for key in differing if key.startswith("train.")]
-    if not keys:
-        sentence = "what no trial varies is the same in each"
-        return Check(name=name, status=Status.PASS, sentence=sentence)
     more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence=f"what no trial varies differs: {', '.join(keys[:_MOST_KEYS])}{more}",
+    return _judged(
+        "same fixed settings",
+        is_fair=not keys,
+        fair="what no trial varies is the same in each",
+        unfair=f"what no trial varies differs: {', '.join(keys[:_MOST_KEYS])}{more}",
         advice="a difference may be theirs, not the search's",
     )
 
 
 def _effort(snapshots: Sequence[Snapshot]) -> Check:
-    name, spent = "equal effort", [len(each.order) for each in snapshots]
+    spent = [len(each.order) for each in snapshots]
     told = _named(snapshots, [f"{epochs:,}" for epochs in spent])
-    if max(spent) <= _ALIKE * min(spent):
-        return Check(name=name, status=Status.PASS, sentence=f"epochs spent: {told}")
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence=f"epochs spent differ: {told}",
+    return _judged(
+        "equal effort",
+        is_fair=max(spent) <= _ALIKE * min(spent),
+        fair=f"epochs spent: {told}",
+        unfair=f"epochs spent differ: {told}",
         advice=f"compare at {min(spent):,} epochs, which each has spent",
     )
 
 
 def _ends(snapshots: Sequence[Snapshot]) -> Check:
-    name = "at their ends"
-    open_ = [each.name for each in snapshots if _is_open(each)]
-    if not open_:
-        sentence = "each has run all its trials, or used its budget"
-        return Check(name=name, status=Status.PASS, sentence=sentence)
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence=f"not finished: {', '.join(open_)}",
+    open_ = [each.name for each in snapshots if each.progress.is_open]
+    return _judged(
+        "at their ends",
+        is_fair=not open_,
+        fair="each has run all its trials, or used its budget",
+        unfair=f"not finished: {', '.join(open_)}",
         advice="make this page anew when they are",
     )
 
 
-def _is_open(snapshot: Snapshot) -> bool:
-    progress = snapshot.progress
-    is_short = len(snapshot.trials) < progress.num_trials and not progress.budget
-    return bool(progress.running) or is_short
-
-
 def _machines(snapshots: Sequence[Snapshot]) -> Check:
-    name = "same machines"
     used = [
         sorted({(t.host.device, t.host.dtype) for t in each.trials if t.host is not None})
         for each in snapshots
     ]
     told = [" and ".join(f"{device} ({dtype})" for device, dtype in each) for each in used]
-    if all(each == used[0] for each in used):
-        sentence = f"each ran on {told[0] or 'nothing yet'}"
-        return Check(name=name, status=Status.PASS, sentence=sentence)
-    return Check(
-        name=name,
-        status=Status.WARNING,
-        sentence=f"they ran on different devices: {_named(snapshots, told)}",
+    return _judged(
+        "same machines",
+        is_fair=all(each == used[0] for each in used),
+        fair=f"each ran on {told[0] or 'nothing yet'}",
+        unfair=f"they ran on different devices: {_named(snapshots, told)}",
         advice="compare epochs, not hours",
     )

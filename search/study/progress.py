@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from search.study.ledger import Ledger
-from search.study.records import TrialRecord, gain_of, incumbent
+from search.study.records import FINISHED_STATES, TrialRecord, gain_of, incumbent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +30,21 @@ class Progress:
     budget: str = ""
     """That the budget is used, and how to go on; empty while something is to be done, or all is."""
 
+    @property
+    def num_finished(self) -> int:
+        """Trials at their end."""
+        return sum(self.states.get(state, 0) for state in FINISHED_STATES)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether trials are still to be run, and may be."""
+        return self.num_finished < self.num_trials and not self.budget
+
+    @property
+    def tally(self) -> str:
+        """Trials by state, such as `9 COMPLETE, 5 PRUNED`; empty of none."""
+        return ", ".join(f"{number} {state}" for state, number in sorted(self.states.items()))
+
 
 def progress_of(ledger: Ledger) -> Progress:
     """Return where a study stands."""
@@ -44,7 +59,7 @@ def progress_of(ledger: Ledger) -> Progress:
         left = len(running)  # the epoch in training, and then each is paused
     return Progress(
         num_trials=num_trials,
-        states=dict(Counter("PAUSED" if t.is_paused else t.state for t in trials)),
+        states=dict(Counter(t.shown_state for t in trials)),
         running=running,
         incumbent=incumbent(trials),
         gain=gain_of(trials),

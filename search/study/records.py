@@ -109,6 +109,11 @@ class TrialRecord:
         return self.state == "PRUNED" and self.stop_reason == BUDGET
 
     @property
+    def shown_state(self) -> str:
+        """State as people are told it: PAUSED until its budget grows, since that is no end."""
+        return "PAUSED" if self.is_paused else self.state
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in FINISHED_STATES and not self.is_paused
@@ -133,6 +138,12 @@ class TrialRecord:
         """Validation accuracies by epoch, the first epoch first."""
         values = (self.epochs[epoch].val_accuracy for epoch in sorted(self.epochs))
         return [value for value in values if value is not None]
+
+
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials at full budget, the best first; of equals, the earliest."""
+    complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
+    return sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
 
 
 def incumbent(trials: Sequence[TrialRecord]) -> TrialRecord | None:

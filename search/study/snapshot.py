@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from optuna.storages import BaseStorage
+
 from search.study.ablation import Ablation
 from search.study.confirmation import Confirmation
 from search.study.events import order_of
@@ -84,7 +86,22 @@ def take_snapshot(folder: StudyFolder, flag: str | None = None) -> Snapshot:
         DamagedStudyError: it holds something else than was stored.
         UserError: its database cannot be read.
     """
-    with without_collections(), read(folder, flag) as (storage, name):
+    with read(folder, flag) as (storage, name):
+        return snapshot_of(folder, storage, name)
+
+
+def snapshot_of(folder: StudyFolder, storage: BaseStorage, name: str) -> Snapshot:
+    """Return what a storage that `search.study.reading.read` has opened holds of a study.
+
+    Args:
+        folder: of the study.
+        storage: opened.
+        name: of the study there.
+
+    Raises:
+        DamagedStudyError: it holds something else than was stored.
+    """
+    with without_collections():
         study = load_study(storage, name)
         refuse_damage(study)
         ledger = Ledger.load(storage, study_name=name)

@@ -174,9 +174,6 @@ def _last_result(path: Path) -> EpochResult | None:
     try:
         with path.open(newline="") as file:
             *_, row = csv.DictReader(file)
-        numbers: dict[str, Any] = {
-            key: float(text) if text else None for key, text in row.items() if key != "epoch"
-        }
-        return EpochResult(epoch=int(row["epoch"]), **numbers)
+        return EpochResult.of_row(row)
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -9,8 +9,7 @@ from search.study.contest import planned, terms_of
 from search.study.disk import usage
 from search.study.folder import StudyFolder
 from search.study.lock import database_driver, driver_of
-from search.study.progress import Progress
-from search.study.records import FINISHED_STATES, TrialRecord, gain_of, incumbent
+from search.study.records import TrialRecord, gain_of, incumbent
 from search.study.snapshot import Snapshot, take_snapshot
 from search.study.stages import CONFIRM, RETRAIN, Stage, read_ablation, read_stage
 from search.study.storage import locate, translated
@@ -71,7 +70,7 @@ def look(folder: StudyFolder, flag: str | None = None) -> Standing:
     snapshot = take_snapshot(folder, flag)
     later, progress = _later_stage(snapshot), snapshot.progress
     is_early = bool(driver and later and later.at_once and not progress.running)
-    is_searching = _is_searching(progress) and not is_early  # such as a retraining before its end
+    is_searching = progress.is_open and not is_early  # such as a retraining before its end
     stage = SEARCH if is_searching else later.name if later else ""
     state = "running" if driver else _state(snapshot, later)
     if driver is None and state not in ("done", "failed"):
@@ -130,15 +129,9 @@ def _driver(folder: StudyFolder, flag: str | None) -> str | None:
     return driver
 
 
-def _is_searching(progress: Progress) -> bool:
-    """Return whether trials are still to be run, and may be."""
-    ended = sum(progress.states.get(state, 0) for state in FINISHED_STATES)
-    return ended < progress.num_trials and not progress.budget
-
-
 def _state(snapshot: Snapshot, later: Stage | None) -> str:
     """Return how a study stands that nobody drives."""
-    if _is_searching(snapshot.progress):
+    if snapshot.progress.is_open:
         return "stopped"
     if snapshot.progress.budget:
         return "paused"

@@ -9,8 +9,7 @@ def describe_confirmation(confirmation: Confirmation) -> str:
     """Return the configurations, the highest mean first, and the sentence on the winner."""
     terms = confirmation.terms
     rows = [["confirmed", "name", "mean", "gain", "at least", "in search", "overstated"]]
-    entrants = sorted(confirmation.entrants, key=lambda e: -(e.mean if e.mean is not None else -1))
-    rows += [_row(entrant) for entrant in entrants]
+    rows += [_row(entrant) for entrant in confirmation.ranked]
     seeds = " ".join(map(str, terms.seeds))
     lines = [*aligned(rows), f"seeds {seeds}, {terms.epochs} epochs each"]
     lines.append(f"verdict: {confirmation.sentence}")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from search.study.progress import Progress, seconds_left
-from search.study.records import FINISHED_STATES, TrialRecord
+from search.study.records import TrialRecord
 from search.study.stages import Stage
 from seresnet.epoch import EpochResult
 
@@ -24,14 +24,12 @@ def describe_progress(
 
 def describe_finished(progress: Progress) -> str:
     """Return the trials at their end, of all."""
-    finished = sum(progress.states.get(state, 0) for state in FINISHED_STATES)
-    return f"{finished}/{progress.num_trials}"
+    return f"{progress.num_finished}/{progress.num_trials}"
 
 
 def describe_states(progress: Progress) -> str:
     """Return the trials by state, in brackets; nothing where there are none."""
-    states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(progress.states.items()))
-    return f" ({states})" if states else ""
+    return f" ({progress.tally.lower()})" if progress.tally else ""
 
 
 def describe_epochs(progress: Progress) -> str:

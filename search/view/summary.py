@@ -3,7 +3,7 @@
 from search.study.ledger import Ledger
 from search.study.modeller import describe_modeller
 from search.study.progress import describe_budget, progress_of
-from search.study.records import baseline_value
+from search.study.records import baseline_value, ranked
 from search.view.formats import Row
 from search.view.table import aligned
 
@@ -13,8 +13,7 @@ _NUM_SHOWN = 5
 def best_rows(ledger: Ledger) -> list[Row]:
     """Return the best trials at full budget, with their gain; columns as in `trials.csv`."""
     baseline = baseline_value(ledger.trials)
-    values = [(t.value, t) for t in ledger.trials if t.state == "COMPLETE" and t.value is not None]
-    best = sorted(values, key=lambda each: (-each[0], each[1].number))[:_NUM_SHOWN]
+    best = [(t.value or 0.0, t) for t in ranked(ledger.trials)[:_NUM_SHOWN]]
     return [
         {
             "trial": trial.id,
@@ -73,7 +72,6 @@ def _sentences(ledger: Ledger) -> dict[str, str]:
 
 def _totals(ledger: Ledger) -> str:
     progress = progress_of(ledger)
-    states = ", ".join(f"{n} {state}" for state, n in sorted(progress.states.items()))
     full = len(ledger.trials) * progress.max_epochs
     share = f" of {full} without stopping" if full else ""
-    return f"{len(ledger.trials)} trials ({states}), {progress.epochs_done} epochs{share}"
+    return f"{len(ledger.trials)} trials ({progress.tally}), {progress.epochs_done} epochs{share}"

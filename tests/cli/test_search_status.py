@@ -24,11 +24,6 @@ from search.study.storage import VARIABLE
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
-
-
 @pytest.fixture
 def shown(capsys):
     """A function that runs the command and returns what it printed."""

@@ -10,9 +10,8 @@ _NAME = "trials at their end"
 def check_ended(snapshot: Snapshot) -> Check:
     """Say which trials are still to come."""
     progress = snapshot.progress
-    states = ", ".join(f"{number} {state}" for state, number in sorted(progress.states.items()))
-    told = f" ({states})" if states else ""
-    num_left = progress.num_trials - sum(t.is_finished for t in snapshot.trials)
+    told = f" ({progress.tally})" if progress.tally else ""
+    num_left = progress.num_trials - progress.num_finished
     if not num_left:
         sentence = f"{count(progress.num_trials, 'trial')}, all at their end{told}"
         return Check(name=_NAME, status=Status.PASS, sentence=sentence)

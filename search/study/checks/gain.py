@@ -27,7 +27,7 @@ def check_gain(snapshot: Snapshot) -> Check:
 
 def _confirmed(snapshot: Snapshot, confirmation: Confirmation) -> Check:
     status = Status.PASS if confirmation.is_better else Status.WARNING
-    row = next(row for row in confirmation.entrants if row.trial == confirmation.winner)
+    row = confirmation.best
     advice = ""
     if row.name == "baseline":
         advice = "the baseline is what is retrained; look for better in other ranges"

@@ -90,14 +90,14 @@ def _slow_trials(snapshot: Snapshot, hosts: list[_Host]) -> Iterator[str]:
     """Yield who was slow beside others on the same device, unless settings made it so."""
     if "batch_size" in snapshot.config.space:
         return
-    found: dict[float, str] = {}
+    found: list[tuple[float, int]] = []
     for host in hosts:
         usual = host.usual
         shares = {n: median(each.values()) / usual for n, each in host.speeds.items()}
-        slow = sorted((share, number) for number, share in shares.items() if share < _SLOW_TRIAL)
-        found |= {share: f"{trial_id(n)} at {share:.0%}" for share, n in slow}
+        found += [(share, number) for number, share in shares.items() if share < _SLOW_TRIAL]
     if found:
-        named = ", ".join(found[share] for share in sorted(found)[:_MOST_NAMED])
+        slowest = sorted(found)[:_MOST_NAMED]
+        named = ", ".join(f"{trial_id(number)} at {share:.0%}" for share, number in slowest)
         yield f"{count(len(found), 'trial')} far below the speed usual on its device: {named}"
 
 

@@ -1,4 +1,4 @@
-"""How cards say things: accuracies in percent, commands that can be typed."""
+"""How cards and pages say things: accuracies in percent, commands that can be typed."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def percent(fraction: float) -> str:
 
 def count(number: int, one: str) -> str:
     """Return so many of something, such as `1 trial` or `3 trials`."""
-    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
 def called(trial: TrialRecord) -> str:

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from search.study.checks.wording import command
+from search.study.checks.wording import called, command, count
 from search.study.confirmation import Confirmation
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.html import Content, Html, code, escape, note, table, tag
-from search.view.page.marks import called
-from search.view.page.units import Units, count, duration, sentence, setting, units_of
+from search.view.page.units import Units, duration, sentence, setting, units_of
 
 
 def lead(snapshot: Snapshot, at: datetime) -> Html:
@@ -114,7 +113,7 @@ def _known_of_winner(snapshot: Snapshot, units: Units) -> Iterator[tuple[str, st
 
 def _confirmed(confirmation: Confirmation, units: Units) -> tuple[str, str, str]:
     """Return what the winner gains on fresh seeds."""
-    winner = next(each for each in confirmation.entrants if each.trial == confirmation.winner)
+    winner = confirmation.best
     if winner.gain is None:
         return "Confirmed gain", "none", "the baseline is the highest"
     least = "no bound: too little noise to measure"
@@ -127,8 +126,8 @@ def _confirmed(confirmation: Confirmation, units: Units) -> tuple[str, str, str]
 def state(snapshot: Snapshot) -> tuple[str, str]:
     """Return in a word or two how far the study is, and the trials by state."""
     progress = snapshot.progress
-    states = ", ".join(f"{n} {name.lower()}" for name, n in sorted(progress.states.items()))
-    trials = f"{count(len(snapshot.trials), 'trial')}: {states}" if states else "no trial"
+    states, num_trials = progress.tally.lower(), count(len(snapshot.trials), "trial")
+    trials = f"{num_trials}: {states}" if states else "no trial"
     if progress.budget:
         return "Budget used", trials
     if progress.running:

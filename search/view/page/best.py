@@ -10,6 +10,7 @@ from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, layout
 from search.view.page.html import note
 from search.view.page.marks import describe
+from search.view.page.staircase import staircase
 from search.view.page.units import Units, sentence, units_of
 
 _section = partial(Section, id="best", title="The best so far", link="Best so far")
@@ -40,16 +41,11 @@ def best_so_far(snapshot: Snapshot) -> Section:
 
 
 def _found(snapshot: Snapshot, steps: Sequence[Step], units: Units) -> list[dict[str, Any]]:
-    """Return the study's line, flat from its last step to the epochs spent by now."""
-    now = max(len(snapshot.order), steps[-1].epochs)
-    x, y = [*(step.epochs for step in steps), now], [*(step.value for step in steps)]
-    line = {"color": colour("winner"), "width": 3, "shape": "hv"}
-    base: dict[str, Any] = {"type": "scatter", "name": "this study", "legendgroup": "study"}
-    whole = {**base, "mode": "lines", "x": x, "y": [*y, y[-1]], "line": line, "hoverinfo": "skip"}
-    template = f"%{{text}}<br>after %{{x}} epochs: %{{y:{units.hover}}}<extra></extra>"
-    points = {"x": x[:-1], "y": y, "customdata": list(range(len(y))), "hovertemplate": template}
-    marker = {"color": colour("winner"), "size": 9}
-    return [whole, {**base, **points, "mode": "markers", "marker": marker, "showlegend": False}]
+    """Return the study's line."""
+    base = {"name": "this study", "legendgroup": "study"}
+    line, marker = {"color": colour("winner"), "width": 3}, {"color": colour("winner"), "size": 9}
+    epochs = len(snapshot.order)
+    return staircase(steps, epochs, units, base=base, line=line, marker=marker)
 
 
 def _expected(random: RandomSearch, units: Units) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from search.study.checks.check import Status
+from search.study.checks.wording import called
 from search.study.fairness import check_fairness
 from search.study.side_by_side import Course, common_goal, courses, shared_epochs
 from search.study.snapshot import Snapshot
@@ -12,16 +13,16 @@ from search.study.space import differing_keys
 from search.view.page.answer import state
 from search.view.page.cards import cards
 from search.view.page.document import Part, Section, document
-from search.view.page.figure import Figure, axis, colour, label, layout
+from search.view.page.figure import SYMBOLS, Figure, axis, colour, label, layout
 from search.view.page.html import Content, Html, escape, note, table, tag
-from search.view.page.marks import called, describe
+from search.view.page.marks import describe
+from search.view.page.staircase import staircase
 from search.view.page.units import NONE, Units, duration, setting, units_of
 
 _ROLES = ("complete", "winner", "running", "failed", "pruned")
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _LUCK = 2 * 2**0.5
 """Standard deviations of a run that two runs of one configuration rarely differ by: 5 in 100."""
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def compare_page(snapshots: Sequence[Snapshot]) -> str:
@@ -138,7 +139,7 @@ def _confirmed(snapshot: Snapshot) -> tuple[float | None, bool | None]:
     found = snapshot.confirmation
     if found is None:
         return None, None
-    return next(e.gain for e in found.entrants if e.trial == found.winner), found.is_better
+    return found.best.gain, found.is_better
 
 
 def _curves(found: Sequence[Course], units: Units) -> Section:
@@ -174,21 +175,19 @@ def _curves(found: Sequence[Course], units: Units) -> Section:
 
 
 def _line(course: Course, at: int, units: Units, *, first_label: int) -> list[dict[str, Any]]:
-    """Return a study's line, flat from its last step to the epochs spent by now."""
+    """Return a study's line; none where it has no complete trial."""
     if not course.steps:
         return []
-    x, y = [step.epochs for step in course.steps], [step.value for step in course.steps]
     ink = colour(_ROLES[at % len(_ROLES)])
-    line = {"color": ink, "width": 2.5, "shape": "hv", "dash": _DASHES[at % len(_DASHES)]}
-    template = f"%{{text}}<br>after %{{x}} epochs: %{{y:{units.hover}}}<extra></extra>"
-    base = {"type": "scatter", "name": label(course.snapshot.name), "legendgroup": str(at)}
-    marker = {"color": ink, "size": 8, "symbol": _SYMBOLS[at % len(_SYMBOLS)]}
-    return [
-        {**base, "mode": "lines", "x": [*x, course.epochs], "y": [*y, y[-1]], "line": line,
-         "hoverinfo": "skip"},
-        {**base, "mode": "markers", "x": x, "y": y, "marker": marker, "showlegend": False,
-         "customdata": list(range(first_label, first_label + len(x))), "hovertemplate": template},
-    ]  # fmt: skip
+    return staircase(
+        course.steps,
+        course.epochs,
+        units,
+        base={"name": label(course.snapshot.name), "legendgroup": str(at)},
+        line={"color": ink, "width": 2.5, "dash": _DASHES[at % len(_DASHES)]},
+        marker={"color": ink, "size": 8, "symbol": SYMBOLS[at % len(SYMBOLS)]},
+        first_label=first_label,
+    )
 
 
 def _cost(found: Sequence[Course], units: Units) -> Section:

@@ -11,7 +11,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.marks import LOOKS, describe_all, is_winner, marker, state_of
+from search.view.page.marks import LOOKS, describe_all, is_winner, marker
 from search.view.page.units import Units, units_of
 
 _section = partial(Section, id="curves", title="Learning curves", link="Curves")
@@ -92,7 +92,7 @@ def _group(
     state: str, trials: Sequence[TrialRecord], step: int, units: Units
 ) -> Iterator[dict[str, Any]]:
     """Yield one trace for all curves of a state, with gaps between them, and one for their ends."""
-    own = [trial for trial in trials if state_of(trial) == state]
+    own = [trial for trial in trials if trial.shown_state == state]
     if not own:
         return
     look = LOOKS[state]

@@ -11,6 +11,8 @@ from search.view.page.html import Html, readable, tag
 
 _DIGITS = 5
 """Significant digits of numbers in figures: more than any screen shows."""
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
+"""Markers that tell lines apart where colours do not."""
 _LONGEST = 80
 """Characters of a text from outside within a figure."""
 

@@ -9,14 +9,13 @@ from search.study.checks.wording import command
 from search.study.confirmation import Confirmation, Entrant
 from search.study.snapshot import Snapshot
 from search.view.page.document import Part, Section
-from search.view.page.figure import Figure, axis, colour, label, layout, lines
+from search.view.page.figure import SYMBOLS, Figure, axis, colour, label, layout, lines
 from search.view.page.html import code, note, table
 from search.view.page.units import Units, sentence, setting, units_of
 
 _confirmation = partial(Section, id="confirmation", title="On fresh seeds", link="Fresh seeds")
 _ablation = partial(Section, id="ablation", title="Which settings are needed", link="Ablation")
 _ROW, _FRAME = 44, 100  # pixels
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def confirmation(snapshot: Snapshot) -> Section:
@@ -33,16 +32,12 @@ def confirmation(snapshot: Snapshot) -> Section:
         f"Each configuration was trained for {found.terms.epochs} epochs with seeds {seeds}. A "
         "line joins the runs of one seed, a bar is the mean."
     )
-    entrants = _by_mean(found)
+    entrants = found.ranked
     header = ["trial", "name", "mean", units.gain, "at least", "at most", "in the search"]
     shown = table(header, [_row(each, units) for each in entrants], numbers=range(2, 7))
     figures = [figure for figure in (_runs(found, units), _gains(found)) if figure.data]
     parts = [note(told), *figures, shown]
     return _confirmation(parts=parts)
-
-
-def _by_mean(found: Confirmation) -> list[Entrant]:
-    return sorted(found.entrants, key=lambda each: -(each.mean if each.mean is not None else -1))
 
 
 def _why_none(snapshot: Snapshot) -> str:
@@ -69,7 +64,7 @@ def _row(each: Entrant, units: Units) -> list[str]:
 
 def _runs(found: Confirmation, units: Units) -> Figure:
     """Return the value of each run, by configuration; the runs of one seed are joined."""
-    entrants = _by_mean(found)
+    entrants = found.ranked
     names = [_named(each) for each in entrants]
     data: list[dict[str, Any]] = []
     for at, seed in enumerate(map(str, found.terms.seeds)):
@@ -78,7 +73,7 @@ def _runs(found: Confirmation, units: Units) -> Figure:
                 "type": "scatter", "mode": "lines+markers", "name": f"seed {label(seed)}",
                 "x": names, "y": [each.values.get(seed) for each in entrants],
                 "line": {"color": colour("faint"), "width": 1.5},
-                "marker": {"symbol": _SYMBOLS[at % len(_SYMBOLS)], "size": 9,
+                "marker": {"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 9,
                            "color": colour("complete")},
                 "hovertemplate": f"%{{x}}, seed {label(seed)}: %{{y:{units.hover}}}<extra></extra>",
             }
@@ -99,7 +94,7 @@ def _runs(found: Confirmation, units: Units) -> Figure:
 
 def _gains(found: Confirmation) -> Figure:
     """Return each gain over the baseline with its bounds, in points."""
-    known = [each for each in _by_mean(found) if each.gain is not None]
+    known = [each for each in found.ranked if each.gain is not None]
     rows = [
         _Bound(_named(each), each.gain, each.at_least, each.at_most, each.trial == found.winner)
         for each in known

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.study.checks.wording import called
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.figure import colour, label
@@ -29,12 +30,7 @@ LOOKS = {
     "PAUSED": Look("running", "line-ew", "waits for a larger budget"),
     "RUNNING": Look("running", "circle-open", "running"),
 }
-"""By state as `state_of` tells it; those drawn last lie above the others."""
-
-
-def state_of(trial: TrialRecord) -> str:
-    """Return a trial's state; one that waits for a larger budget was not stopped for good."""
-    return "PAUSED" if trial.is_paused else trial.state
+"""By `shown_state` of a trial; those drawn last lie above the others."""
 
 
 def marker(look: Look, size: float = 7) -> dict[str, Any]:
@@ -48,17 +44,12 @@ def is_winner(trial: TrialRecord, snapshot: Snapshot) -> bool:
     return snapshot.winner is not None and trial.number == snapshot.winner.number
 
 
-def called(trial: TrialRecord) -> str:
-    """Return a trial's id, and its name where it has one."""
-    return f"{trial.id} ({trial.name})" if trial.name else trial.id
-
-
 def describe(trial: TrialRecord, units: Units) -> str:
     """Return a trial as one line of a label: state, value, epochs."""
     at = "" if trial.state == "COMPLETE" or trial.last is None else f" at epoch {trial.last.epoch}"
     value = f" {units.value(trial.value)}{at}" if trial.value is not None else ""
-    reason = f", {trial.stop_reason}" if state_of(trial) in ("PRUNED", "FAIL") else ""
-    return label(f"{called(trial)}: {state_of(trial).lower()}{reason},{value}".rstrip(","))
+    reason = f", {trial.stop_reason}" if trial.shown_state in ("PRUNED", "FAIL") else ""
+    return label(f"{called(trial)}: {trial.shown_state.lower()}{reason},{value}".rstrip(","))
 
 
 def describe_all(trials: Sequence[TrialRecord], units: Units) -> list[str]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from search.study.checks.wording import command
+from search.study.checks.wording import command, count
 from search.study.retrained import Retrained, retrained_models
 from search.study.snapshot import Snapshot
 from search.view.page.document import Part, Section
 from search.view.page.html import Html, code, note, table, tag
-from search.view.page.units import count, sentence
+from search.view.page.units import sentence
 from seresnet.mistakes import Mistake, Mistakes
 
 _section = partial(Section, id="mistakes", title="What the model gets wrong", link="Mistakes")

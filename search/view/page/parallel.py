@@ -6,13 +6,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+from search.study.checks.wording import called
 from search.study.records import TrialRecord
 from search.study.sections import Domain
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout, lines
 from search.view.page.html import note
-from search.view.page.marks import called, is_winner, state_of
+from search.view.page.marks import is_winner
 from search.view.page.units import Units, setting, units_of
 
 _section = partial(Section, id="parallel", title="All settings together", link="Together")
@@ -64,7 +65,7 @@ def _figure(snapshot: Snapshot, complete: Sequence[TrialRecord]) -> Figure:
 
 
 def _stopped(snapshot: Snapshot) -> list[TrialRecord]:
-    return [t for t in snapshot.trials if state_of(t) == "PRUNED" and t.params]
+    return [t for t in snapshot.trials if t.shown_state == "PRUNED" and t.params]
 
 
 def _trace(

@@ -9,7 +9,7 @@ from search.study.snapshot import Snapshot
 from search.view.page.document import Grid, Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note
-from search.view.page.marks import LOOKS, Look, describe_all, is_winner, marker, state_of
+from search.view.page.marks import LOOKS, Look, describe_all, is_winner, marker
 from search.view.page.units import units_of
 
 _section = partial(Section, id="settings", title="Each setting against the result", link="Settings")
@@ -38,7 +38,7 @@ def settings(snapshot: Snapshot) -> Section:
 
 
 def _unfinished(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [trial for trial in trials if state_of(trial) in _BELOW]
+    return [trial for trial in trials if trial.shown_state in _BELOW]
 
 
 def _figure(snapshot: Snapshot, name: str, identity: str, labels: Sequence[str]) -> Figure:
@@ -86,7 +86,7 @@ def _complete(snapshot: Snapshot, name: str, trials: Sequence[TrialRecord]) -> l
 
 def _below(name: str, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Return the points of the trials in the strip."""
-    groups = [(state, [t for t in trials if state_of(t) == state]) for state in _BELOW]
+    groups = [(state, [t for t in trials if t.shown_state == state]) for state in _BELOW]
     return [
         {**_trace(name, own, LOOKS[state], 9), "y": [0.5] * len(own), "yaxis": "y2"}
         for state, own in groups

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from functools import partial
 
+from search.study.checks.wording import count
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot
 from search.view.page.document import Section
 from search.view.page.html import Content, Html, breakable, note, table, tag
-from search.view.page.marks import is_winner, state_of
-from search.view.page.units import Units, count, duration, setting, units_of
+from search.view.page.marks import is_winner
+from search.view.page.units import Units, duration, setting, units_of
 
 _section = partial(Section, id="trials", title="All trials", link="Trials")
 
@@ -39,7 +40,7 @@ def trials(snapshot: Snapshot) -> Section:
 
 def _rank(trial: TrialRecord) -> tuple[int, float, int]:
     value = trial.value if trial.value is not None else float("-inf")
-    return _ORDER.index(state_of(trial)), -value, trial.number
+    return _ORDER.index(trial.shown_state), -value, trial.number
 
 
 def _row(
@@ -55,7 +56,7 @@ def _row(
     return [
         tag("td", tag("strong", trial.id)) if is_winner(trial, snapshot) else trial.id,
         trial.name,
-        state_of(trial).lower(),
+        trial.shown_state.lower(),
         _number(trial.value, units.value(trial.value)),
         _number(gain, units.signed(gain)),
         _number(len(trial.epochs), str(len(trial.epochs))),

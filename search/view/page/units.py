@@ -73,8 +73,3 @@ def duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} hours"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number and its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

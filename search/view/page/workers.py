@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from search.study.checks.wording import count
 from search.study.records import TrialRecord
 from search.study.snapshot import Snapshot, Span
 from search.view.page.document import Section
 from search.view.page.figure import Figure, axis, colour, label, layout
 from search.view.page.html import note, tag
-from search.view.page.marks import LOOKS, describe_all, state_of
-from search.view.page.units import count, duration, units_of
+from search.view.page.marks import LOOKS, describe_all
+from search.view.page.units import duration, units_of
 
 _section = partial(Section, id="workers", title="Trials over workers", link="Workers")
 
@@ -103,7 +104,7 @@ def _bars(
     lanes: Mapping[int, tuple[str, int]], places: Mapping[tuple[str, int], int],
 ) -> dict[str, Any]:  # fmt: skip
     look = LOOKS[state]
-    own = [t.number for t in trials if state_of(t) == state and t.number in bounds]
+    own = [t.number for t in trials if t.shown_state == state and t.number in bounds]
     spans = [bounds[number] for number in own]
     return {
         "type": "bar", "orientation": "h", "name": look.name,

@@ -21,11 +21,6 @@ from search.study.storage import VARIABLE, close_storage, sqlite_storage
 from seresnet.errors import ConfigError, DataError
 
 
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
-
-
 def test_a_study_is_read_under_its_name(study_dir, study_config):
     with opened(study_dir, study_config, IMAGES) as ledger:
         born = ledger.id

@@ -4,13 +4,7 @@ import fakes
 from search.study.errors import DamagedStudyError
 from search.study.folder import StudyFolder, opened
 from search.study.snapshot import take_snapshot
-from search.study.storage import VARIABLE
 from seresnet.errors import DataError
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="module")

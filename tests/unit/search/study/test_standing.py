@@ -10,13 +10,7 @@ from search.study.folder import StudyFolder, opened
 from search.study.policies import with_budget
 from search.study.space import Domain, StudyConfig
 from search.study.standing import look, without_study
-from search.study.storage import VARIABLE
 from seresnet import run as running
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
 
 
 def made(folder, config, *runs):

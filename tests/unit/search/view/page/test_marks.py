@@ -1,6 +1,6 @@
 import dataclasses
 
-from search.view.page.marks import describe, is_winner, state_of
+from search.view.page.marks import describe, is_winner
 from search.view.page.units import units_of
 
 
@@ -27,4 +27,4 @@ def test_the_winner_is_known_by_its_number(whole):
 
 def test_paused_is_not_stopped(whole):
     paused = dataclasses.replace(whole.trials[2], stop_reason="budget")
-    assert (state_of(paused), state_of(whole.trials[2])) == ("PAUSED", "PRUNED")
+    assert (paused.shown_state, whole.trials[2].shown_state) == ("PAUSED", "PRUNED")

@@ -1,6 +1,7 @@
 import pytest
 
-from search.view.page.units import count, duration, sentence, setting, units_of
+from search.study.checks.wording import count
+from search.view.page.units import duration, sentence, setting, units_of
 
 
 def test_accuracies_are_per_cent_and_their_differences_points(whole):
